@@ -1,0 +1,106 @@
+//! Canonical form: content hashes, the table's digest, and the difference of two tables.
+//!
+//! Equal content has equal hashes wherever it was compiled, so an unchanged resource is a no-op
+//! and two replicas can compare what they serve by one number.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::id::{EndpointSetId, RouteId};
+use crate::model::{EndpointSet, Route, RouteTable};
+
+/// Hash of a resource's canonical (postcard) encoding.
+pub fn content_hash(resource: &impl Serialize) -> u64 {
+    // Encoding plain values into memory has no way to fail; a hash of nothing would only cost a
+    // needless update.
+    xxh3_64(&postcard::to_stdvec(resource).unwrap_or_default())
+}
+
+/// The hash of a whole table, independent of order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest(pub u64);
+
+impl RouteTable {
+    /// The table's digest: the wrapping sum of its resources' content hashes.
+    pub fn digest(&self) -> Digest {
+        let routes = self.routes.values().map(content_hash);
+        let sets = self.endpoint_sets.values().map(content_hash);
+        Digest(routes.chain(sets).fold(0, u64::wrapping_add))
+    }
+
+    /// The operations that turn `self` into `next`, in canonical order: sets and routes put, then
+    /// routes and sets removed.
+    pub fn diff(&self, next: &RouteTable) -> Vec<Op> {
+        let mut ops = Vec::new();
+        ops.extend(changed(&self.endpoint_sets, &next.endpoint_sets).map(Op::PutEndpointSet));
+        ops.extend(changed(&self.routes, &next.routes).map(Op::PutRoute));
+        ops.extend(missing(&self.routes, &next.routes).map(Op::RemoveRoute));
+        ops.extend(missing(&self.endpoint_sets, &next.endpoint_sets).map(Op::RemoveEndpointSet));
+        ops
+    }
+
+    /// Applies operations in order. Removing what is absent does nothing.
+    pub fn apply(&mut self, ops: &[Op]) {
+        for op in ops {
+            match op {
+                Op::PutEndpointSet(set) => {
+                    self.endpoint_sets.insert(set.id, Arc::clone(set));
+                }
+                Op::PutRoute(route) => {
+                    self.routes.insert(route.id, Arc::clone(route));
+                }
+                Op::RemoveRoute(id) => {
+                    self.routes.remove(id);
+                }
+                Op::RemoveEndpointSet(id) => {
+                    self.endpoint_sets.remove(id);
+                }
+            }
+        }
+    }
+
+    /// References that do not resolve inside the table, as (route, set).
+    pub fn dangling(&self) -> Vec<(RouteId, EndpointSetId)> {
+        let mut found = Vec::new();
+        for route in self.routes.values() {
+            for backend in &route.backends {
+                if !self.endpoint_sets.contains_key(&backend.endpoint_set) {
+                    found.push((route.id, backend.endpoint_set));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// One step of a delta.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// Adds or replaces a route.
+    PutRoute(Arc<Route>),
+    /// Adds or replaces an endpoint set.
+    PutEndpointSet(Arc<EndpointSet>),
+    /// Removes a route.
+    RemoveRoute(RouteId),
+    /// Removes an endpoint set.
+    RemoveEndpointSet(EndpointSetId),
+}
+
+fn changed<'a, K: Ord, V: PartialEq>(
+    old: &'a BTreeMap<K, Arc<V>>,
+    new: &'a BTreeMap<K, Arc<V>>,
+) -> impl Iterator<Item = Arc<V>> + 'a {
+    new.iter()
+        .filter(|(key, value)| old.get(key).is_none_or(|o| !Arc::ptr_eq(o, value) && o != *value))
+        .map(|(_, value)| Arc::clone(value))
+}
+
+fn missing<'a, K: Ord + Copy, V>(
+    old: &'a BTreeMap<K, V>,
+    new: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = K> + 'a {
+    old.keys().filter(|key| !new.contains_key(key)).copied()
+}

@@ -1,0 +1,19 @@
+//! The contract between the controller and the data plane.
+//!
+//! Owns the route table's model, how a request is matched against it, its canonical form and the
+//! codec of the local channel. Never touches a socket, a clock or a file: bytes and values in,
+//! bytes and values out.
+
+pub mod canonical;
+pub mod id;
+pub mod matching;
+pub mod model;
+pub mod policy;
+pub mod wire;
+
+pub use id::{EndpointSetId, RouteId};
+pub use model::{
+    Endpoint, EndpointSet, EndpointState, HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteMatch,
+    RouteTable, ValueMatch, ValuePattern, WeightedBackend,
+};
+pub use policy::Timeouts;
