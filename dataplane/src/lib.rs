@@ -1,1 +1,11 @@
-//! x
+//! The data plane: proxies HTTP and carries WebSockets to the endpoints behind Services.
+//!
+//! The way of a connection: [`listener`] → [`http`] → [`snapshot`] (match) → [`upstream`] (pick, connect)
+//! → [`upgrade`] → [`tunnel`] driving a [`session`]; [`metrics`] and [`access_log`] see its end.
+//! The way of configuration: [`control`] → [`snapshot`] → every [`worker`].
+
+pub mod access_log;
+pub mod error;
+pub mod metrics;
+pub mod snapshot;
+pub mod upstream;

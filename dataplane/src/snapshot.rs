@@ -1,0 +1,116 @@
+//! What the workers read: an immutable index of routes that lead to shared endpoint slots.
+//!
+//! A session never holds a [`Snapshot`]: it keeps a route id, an endpoint guard and copied settings.
+//! Slots and endpoints keep their identity across snapshots, so counts survive every change.
+
+pub mod build;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use arc_swap::ArcSwap;
+use routetable::matching::{Index, RequestView};
+use routetable::{EndpointSetId, EndpointState, Route};
+
+/// One version of the table, ready to match. Cheap to clone: everything inside is shared.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    index: Index<Arc<RouteEntry>>,
+}
+
+impl Snapshot {
+    /// The route that takes the request.
+    pub fn find(&self, request: &RequestView<'_>) -> Option<&Arc<RouteEntry>> {
+        self.index.find(request)
+    }
+}
+
+/// A route with its slots resolved.
+#[derive(Debug)]
+pub struct RouteEntry {
+    /// As the controller sent it.
+    pub route: Arc<Route>,
+    /// Where it leads, in the order of `route.backends`.
+    pub backends: Vec<BackendEntry>,
+}
+
+/// One share of a route's traffic.
+#[derive(Debug)]
+pub struct BackendEntry {
+    /// Relative share of new work.
+    pub weight: u32,
+    /// The endpoints, whichever they are at the moment.
+    pub slot: Arc<EndpointSlot>,
+}
+
+/// The changing endpoints of one Service port. Routes point here; an EndpointSlice's churn is one
+/// store into `endpoints` and touches no route.
+#[derive(Debug)]
+pub struct EndpointSlot {
+    /// Stable identity.
+    pub id: EndpointSetId,
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Name of the Service.
+    pub service: String,
+    /// The port as the backend reference writes it.
+    pub port: String,
+    /// Current endpoints in the order of their addresses.
+    pub endpoints: ArcSwap<Vec<LiveEndpoint>>,
+}
+
+/// An endpoint with its state at this moment.
+#[derive(Clone, Debug)]
+pub struct LiveEndpoint {
+    /// Whether it takes new work.
+    pub state: EndpointState,
+    /// What outlives changes of the set.
+    pub endpoint: Arc<Endpoint>,
+}
+
+/// What is known of one address in one slot, for as long as the slot lists it or work is under way.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    active: AtomicU32,
+}
+
+impl Endpoint {
+    /// An endpoint without work.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            active: AtomicU32::new(0),
+        }
+    }
+
+    /// Requests and sessions under way, over all workers.
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts one request or session at its endpoint until it is dropped.
+#[derive(Debug)]
+pub struct EndpointGuard(Arc<Endpoint>);
+
+impl EndpointGuard {
+    /// Counts one more.
+    pub fn new(endpoint: &Arc<Endpoint>) -> Self {
+        endpoint.active.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(endpoint))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
+impl Drop for EndpointGuard {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}

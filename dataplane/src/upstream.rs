@@ -1,0 +1,1 @@
+//! The way to the endpoints: choosing one, connecting, keeping idle connections.
