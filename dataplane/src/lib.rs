@@ -5,6 +5,7 @@
 //! The way of configuration: [`control`] → [`snapshot`] → every [`worker`].
 
 pub mod access_log;
+pub mod config;
 pub mod error;
 pub mod metrics;
 pub mod snapshot;

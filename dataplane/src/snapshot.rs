@@ -4,6 +4,7 @@
 //! Slots and endpoints keep their identity across snapshots, so counts survive every change.
 
 pub mod build;
+mod shards;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,18 +12,53 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use routetable::matching::{Index, RequestView};
-use routetable::{EndpointSetId, EndpointState, Route};
+use routetable::{EndpointSetId, EndpointState, Route, RouteId};
 
-/// One version of the table, ready to match. Cheap to clone: everything inside is shared.
+use self::shards::Shards;
+
+/// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
+/// change copies only what it touches.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     index: Index<Arc<RouteEntry>>,
+    routes: Shards<Arc<RouteEntry>>,
+    slots: Shards<Arc<EndpointSlot>>,
 }
 
 impl Snapshot {
     /// The route that takes the request.
     pub fn find(&self, request: &RequestView<'_>) -> Option<&Arc<RouteEntry>> {
         self.index.find(request)
+    }
+
+    /// Whether a session or request on this route to this endpoint may go on: its route exists and
+    /// still refers to the set, be it with weight 0, and the set still lists the address, in any state.
+    pub fn standing(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> bool {
+        let Some(entry) = self.routes.get(route.0) else {
+            return false;
+        };
+        let backend = entry.backends.iter().find(|backend| backend.slot.id == set);
+        backend.is_some_and(|backend| backend.slot.lists(address))
+    }
+
+    /// The route with this id.
+    pub fn route(&self, id: RouteId) -> Option<&Arc<RouteEntry>> {
+        self.routes.get(id.0)
+    }
+
+    /// The slot with this id.
+    pub fn slot(&self, id: EndpointSetId) -> Option<&Arc<EndpointSlot>> {
+        self.slots.get(id.0)
+    }
+
+    /// All routes, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<RouteEntry>> {
+        self.routes.values()
+    }
+
+    /// All endpoint slots, in no order.
+    pub fn slots(&self) -> impl Iterator<Item = &Arc<EndpointSlot>> {
+        self.slots.values()
     }
 }
 
@@ -58,6 +94,16 @@ pub struct EndpointSlot {
     pub port: String,
     /// Current endpoints in the order of their addresses.
     pub endpoints: ArcSwap<Vec<LiveEndpoint>>,
+}
+
+impl EndpointSlot {
+    /// Whether the address is listed, in any state.
+    pub fn lists(&self, address: SocketAddr) -> bool {
+        self.endpoints
+            .load()
+            .iter()
+            .any(|live| live.endpoint.address == address)
+    }
 }
 
 /// An endpoint with its state at this moment.

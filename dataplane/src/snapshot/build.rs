@@ -1,1 +1,199 @@
 //! Turns table changes into the next [`Snapshot`](super::Snapshot), sharing what did not change.
+//!
+//! The only writer of snapshots and slots. A resource with equal content keeps its identity; a
+//! changed endpoint set is one store into its slot; only touched hosts are indexed again. A bad
+//! route is reported and leaves its last good version serving (design section 5).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use routetable::canonical::Op;
+use routetable::wire::{ItemError, ResourceId};
+use routetable::{EndpointSet, EndpointSetId, Route, RouteId};
+
+use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot};
+
+/// Keeps the snapshot that the workers read up to date.
+#[derive(Debug)]
+pub struct Builder {
+    shared: Arc<ArcSwap<Snapshot>>,
+    /// Endpoints that left their slot with work under way: if they return, so does their count.
+    departed: Vec<(EndpointSetId, Weak<Endpoint>)>,
+    failing: BTreeMap<RouteId, String>,
+}
+
+/// A slot with what it is about to list.
+type Store = (Arc<EndpointSlot>, Vec<LiveEndpoint>);
+
+impl Builder {
+    /// Starts from the snapshot in `shared`, usually an empty one.
+    pub fn new(shared: Arc<ArcSwap<Snapshot>>) -> Self {
+        Self {
+            shared,
+            departed: Vec::new(),
+            failing: BTreeMap::new(),
+        }
+    }
+
+    /// Applies one transaction and publishes the result. What could not be applied is listed by
+    /// [`failing`](Self::failing).
+    pub fn apply(&mut self, ops: &[Op]) {
+        let mut next = Snapshot::clone(&self.shared.load());
+        let stores = self.put_sets(&mut next, ops);
+        for op in ops {
+            match op {
+                Op::PutRoute(route) => self.put_route(&mut next, route),
+                Op::RemoveRoute(id) => {
+                    self.failing.remove(id);
+                    if next.routes.remove(id.0).is_some() {
+                        next.index.remove(*id);
+                    }
+                }
+                Op::PutEndpointSet(_) | Op::RemoveEndpointSet(_) => {}
+            }
+        }
+        for op in ops {
+            if let Op::RemoveEndpointSet(id) = op {
+                next.slots.remove(id.0);
+            }
+        }
+        self.publish(next, stores);
+    }
+
+    /// The routes whose present version can't serve, with the reason.
+    pub fn failing(&self) -> impl Iterator<Item = ItemError> {
+        self.failing.iter().map(|(id, message)| ItemError {
+            resource: ResourceId::Route(*id),
+            message: message.clone(),
+        })
+    }
+
+    /// The snapshot that serves.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.shared.load_full()
+    }
+
+    /// New sets become slots at once, since nothing leads to them yet; changed ones are returned.
+    fn put_sets(&mut self, next: &mut Snapshot, ops: &[Op]) -> Vec<Store> {
+        let mut stores = Vec::new();
+        for op in ops {
+            let Op::PutEndpointSet(set) = op else { continue };
+            let slot = next.slots.get(set.id.0).cloned();
+            let before = slot
+                .as_ref()
+                .map(|slot| slot.endpoints.load_full())
+                .unwrap_or_default();
+            let endpoints = self.live(set, &before);
+            match slot {
+                Some(slot) if same(&before, &endpoints) => drop(slot),
+                Some(slot) => stores.push((slot, endpoints)),
+                None => next.slots.insert(set.id.0, Arc::new(new_slot(set, endpoints))),
+            }
+        }
+        stores
+    }
+
+    fn live(&self, set: &EndpointSet, before: &[LiveEndpoint]) -> Vec<LiveEndpoint> {
+        let keep = |address: SocketAddr| {
+            let listed = before.iter().find(|live| live.endpoint.address == address);
+            listed
+                .map(|live| Arc::clone(&live.endpoint))
+                .or_else(|| self.departed(set.id, address))
+        };
+        let endpoints = set.endpoints.iter().map(|endpoint| LiveEndpoint {
+            state: endpoint.state,
+            endpoint: keep(endpoint.address).unwrap_or_else(|| Arc::new(Endpoint::new(endpoint.address))),
+        });
+        endpoints.collect()
+    }
+
+    fn departed(&self, set: EndpointSetId, address: SocketAddr) -> Option<Arc<Endpoint>> {
+        let of_set = self.departed.iter().filter(|(id, _)| *id == set);
+        of_set
+            .filter_map(|(_, endpoint)| endpoint.upgrade())
+            .find(|endpoint| endpoint.address == address)
+    }
+
+    fn put_route(&mut self, next: &mut Snapshot, route: &Arc<Route>) {
+        let unchanged = next.routes.get(route.id.0).is_some_and(|entry| {
+            // A last good version may have outlived its set, and then leads to a slot that nobody fills.
+            let attached =
+                |slot: &Arc<EndpointSlot>| next.slots.get(slot.id.0).is_some_and(|s| Arc::ptr_eq(s, slot));
+            entry.route == *route && entry.backends.iter().all(|backend| attached(&backend.slot))
+        });
+        let result = if unchanged { Ok(()) } else { index(next, route) };
+        match result {
+            Ok(()) => self.failing.remove(&route.id),
+            Err(message) => self.failing.insert(route.id, message),
+        };
+    }
+
+    /// Swaps the snapshot in. Changed slots list old and new endpoints until then, so that a request
+    /// on either side of the swap finds what its route expects.
+    fn publish(&mut self, next: Snapshot, stores: Vec<Store>) {
+        for (slot, endpoints) in &stores {
+            slot.endpoints
+                .store(Arc::new(union(endpoints, &slot.endpoints.load())));
+        }
+        self.shared.store(Arc::new(next));
+        self.departed.retain(|(_, endpoint)| endpoint.strong_count() > 0);
+        for (slot, endpoints) in stores {
+            let before = slot.endpoints.swap(Arc::new(endpoints));
+            for live in before.iter().filter(|live| !slot.lists(live.endpoint.address)) {
+                self.departed.push((slot.id, Arc::downgrade(&live.endpoint)));
+            }
+        }
+    }
+}
+
+fn index(next: &mut Snapshot, route: &Arc<Route>) -> Result<(), String> {
+    let mut backends = Vec::with_capacity(route.backends.len());
+    for backend in &route.backends {
+        let slot = next
+            .slots
+            .get(backend.endpoint_set.0)
+            .ok_or_else(|| format!("endpoint set {} is not in the table", backend.endpoint_set))?;
+        backends.push(BackendEntry {
+            weight: backend.weight,
+            slot: Arc::clone(slot),
+        });
+    }
+    let entry = Arc::new(RouteEntry {
+        route: Arc::clone(route),
+        backends,
+    });
+    next.index
+        .insert(Arc::clone(route), Arc::clone(&entry))
+        .map_err(|error| error.to_string())?;
+    next.routes.insert(route.id.0, entry);
+    Ok(())
+}
+
+fn new_slot(set: &EndpointSet, endpoints: Vec<LiveEndpoint>) -> EndpointSlot {
+    EndpointSlot {
+        id: set.id,
+        namespace: set.namespace.clone(),
+        service: set.service.clone(),
+        port: set.port.clone(),
+        endpoints: ArcSwap::from_pointee(endpoints),
+    }
+}
+
+fn same(a: &[LiveEndpoint], b: &[LiveEndpoint]) -> bool {
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| a.state == b.state && Arc::ptr_eq(&a.endpoint, &b.endpoint))
+}
+
+fn union(new: &[LiveEndpoint], old: &[LiveEndpoint]) -> Vec<LiveEndpoint> {
+    let gone = old
+        .iter()
+        .filter(|o| !new.iter().any(|n| Arc::ptr_eq(&n.endpoint, &o.endpoint)));
+    new.iter().chain(gone).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! How durations and sizes are written.
+
+use std::time::Duration;
+
+use serde::Serializer;
+
+/// Longest duration that is taken: more is a slip of the pen, and timers overflow somewhere.
+const MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Parses `250ms`, `5s`, `4m`, `1h30m`.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text != "0" && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("must name its unit; write '{text}s' or '{text}ms'"));
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= MAX => Ok(duration),
+        Ok(_) => Err("must be at most a year".into()),
+        Err(_) => Err("must be a duration such as '250ms', '5s', '4m' or '1h30m'".into()),
+    }
+}
+
+/// Parses a duration that must not be zero.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than zero, such as '5s'".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// Parses a size in bytes: `65536`, `64k`, `1m`; 8 KiB to 16 MiB.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_size(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
+        _ => (text, 0),
+    };
+    let size = digits
+        .parse::<u32>()
+        .ok()
+        .and_then(|n| usize::try_from(u64::from(n) << shift).ok());
+    match size {
+        Some(size) if (8 << 10..=16 << 20).contains(&size) => Ok(size),
+        Some(_) => Err("must be between '8k' and '16m'".into()),
+        None => Err("must be a number of bytes such as '65536' or '64k'".into()),
+    }
+}
+
+/// Writes a duration the way it is read.
+pub(super) fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_duration(*duration))
+}

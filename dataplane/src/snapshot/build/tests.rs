@@ -1,0 +1,245 @@
+//! What keeps its identity through a change, and what stands after it.
+
+use routetable::{
+    EndpointState, HostPattern, ObjectKind, ObjectRef, PathMatch, RouteMatch, RouteTable, Timeouts,
+    WeightedBackend,
+};
+
+use super::*;
+use crate::snapshot::EndpointGuard;
+
+fn set(service: &str, ports: &[u16]) -> Arc<EndpointSet> {
+    let endpoints = ports.iter().map(|port| routetable::Endpoint {
+        address: SocketAddr::from(([127, 0, 0, 1], *port)),
+        state: EndpointState::Ready,
+    });
+    Arc::new(EndpointSet {
+        id: EndpointSetId::new("prod", service, "80"),
+        namespace: "prod".into(),
+        service: service.into(),
+        port: "80".into(),
+        endpoints: endpoints.collect(),
+    })
+}
+
+fn route(name: &str, backends: &[(&EndpointSet, u32)]) -> Route {
+    let source = ObjectRef {
+        kind: ObjectKind::WebSocketRoute,
+        namespace: "prod".into(),
+        name: name.into(),
+    };
+    Route {
+        id: RouteId::new(&source, "main"),
+        source,
+        rule: "main".into(),
+        created: 0,
+        order: 0,
+        fallback: false,
+        hosts: vec![HostPattern::Exact(format!("{name}.example.com"))],
+        matches: vec![RouteMatch::path(PathMatch::Prefix(String::new()))],
+        backends: backends
+            .iter()
+            .map(|(set, weight)| WeightedBackend {
+                endpoint_set: set.id,
+                weight: *weight,
+            })
+            .collect(),
+        timeouts: Timeouts::default(),
+    }
+}
+
+/// A version that can't serve: it refers to a set that is not in the table.
+fn bad(mut route: Route) -> Route {
+    route.backends.push(WeightedBackend {
+        endpoint_set: EndpointSetId(1),
+        weight: 1,
+    });
+    route
+}
+
+fn table<'a>(
+    routes: impl IntoIterator<Item = &'a Route>,
+    sets: impl IntoIterator<Item = &'a Arc<EndpointSet>>,
+) -> RouteTable {
+    RouteTable {
+        routes: routes.into_iter().map(|r| (r.id, Arc::new(r.clone()))).collect(),
+        endpoint_sets: sets.into_iter().map(|s| (s.id, Arc::clone(s))).collect(),
+    }
+}
+
+fn builder(table: &RouteTable) -> Builder {
+    let mut builder = Builder::new(Arc::default());
+    builder.apply(&RouteTable::default().diff(table));
+    builder
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[test]
+fn what_did_not_change_is_the_same_object() {
+    let (chat, feed) = (set("chat", &[1, 2]), set("feed", &[3]));
+    let (a, mut b) = (route("a", &[(&chat, 1)]), route("b", &[(&feed, 1)]));
+    let old = table([&a, &b], [&chat, &feed]);
+    let mut builder = builder(&old);
+    let before = builder.current();
+
+    b.timeouts.idle = None;
+    let feed_more = set("feed", &[3, 4]);
+    let new = table([&a, &b], [&chat, &feed_more]);
+    builder.apply(&old.diff(&new));
+    let after = builder.current();
+
+    assert!(Arc::ptr_eq(
+        before.route(a.id).unwrap(),
+        after.route(a.id).unwrap()
+    ));
+    assert!(!Arc::ptr_eq(
+        before.route(b.id).unwrap(),
+        after.route(b.id).unwrap()
+    ));
+    assert!(Arc::ptr_eq(
+        before.slot(feed.id).unwrap(),
+        after.slot(feed.id).unwrap()
+    ));
+    assert!(Arc::ptr_eq(
+        &after.route(b.id).unwrap().backends[0].slot,
+        before.slot(feed.id).unwrap()
+    ));
+    assert_eq!(after.slot(feed.id).unwrap().endpoints.load().len(), 2);
+}
+
+#[test]
+fn an_equal_snapshot_of_another_controller_run_touches_nothing() {
+    let chat = set("chat", &[1]);
+    let old = table([&route("a", &[(&chat, 1)])], [&chat]);
+    let mut builder = builder(&old);
+    let (before, list) = (
+        builder.current(),
+        builder.current().slot(chat.id).unwrap().endpoints.load_full(),
+    );
+    // The same content, put again rather than left out.
+    builder.apply(&RouteTable::default().diff(&old));
+    let id = *old.routes.keys().next().unwrap();
+    assert!(Arc::ptr_eq(
+        before.route(id).unwrap(),
+        builder.current().route(id).unwrap()
+    ));
+    assert!(Arc::ptr_eq(
+        &list,
+        &builder.current().slot(chat.id).unwrap().endpoints.load_full()
+    ));
+}
+
+#[test]
+fn a_changed_state_keeps_the_endpoint_and_its_count() {
+    let chat = set("chat", &[1]);
+    let mut builder = builder(&table([&route("a", &[(&chat, 1)])], [&chat]));
+    let slot = Arc::clone(builder.current().slot(chat.id).unwrap());
+    let _work = EndpointGuard::new(&slot.endpoints.load()[0].endpoint);
+
+    let mut draining = (*chat).clone();
+    draining.endpoints[0].state = EndpointState::Draining;
+    builder.apply(&[Op::PutEndpointSet(Arc::new(draining))]);
+    let live = slot.endpoints.load()[0].clone();
+    assert_eq!((live.state, live.endpoint.active()), (EndpointState::Draining, 1));
+}
+
+#[test]
+fn an_endpoint_that_returns_while_work_goes_on_has_its_count_back() {
+    let chat = set("chat", &[1]);
+    let mut builder = builder(&table([&route("a", &[(&chat, 1)])], [&chat]));
+    let slot = Arc::clone(builder.current().slot(chat.id).unwrap());
+    let work = EndpointGuard::new(&slot.endpoints.load()[0].endpoint);
+
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[1, 2]))]);
+    assert_eq!(slot.endpoints.load()[0].endpoint.active(), 1);
+
+    drop(work);
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
+    assert!(
+        builder.departed.is_empty(),
+        "nothing is remembered of an endpoint without work"
+    );
+}
+
+#[test]
+fn a_session_stands_while_its_route_refers_to_a_set_that_lists_its_address() {
+    let (chat, feed) = (set("chat", &[1]), set("feed", &[3]));
+    let a = route("a", &[(&chat, 1), (&feed, 1)]);
+    let mut builder = builder(&table([&a], [&chat, &feed]));
+    let stands = |b: &Builder, s: &EndpointSet, port| b.current().standing(a.id, s.id, address(port));
+    assert!(stands(&builder, &chat, 1));
+    assert!(!stands(&builder, &feed, 1), "another set's address");
+
+    builder.apply(&[Op::PutRoute(Arc::new(route("a", &[(&chat, 0), (&feed, 1)])))]);
+    assert!(
+        stands(&builder, &chat, 1),
+        "weight 0 takes no new work, but lets old work go on"
+    );
+
+    let mut not_ready = (*chat).clone();
+    not_ready.endpoints[0].state = EndpointState::NotReady;
+    builder.apply(&[Op::PutEndpointSet(Arc::new(not_ready))]);
+    assert!(stands(&builder, &chat, 1), "not ready is not gone");
+
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
+    assert!(!stands(&builder, &chat, 1), "the address is gone");
+    builder.apply(&[Op::PutRoute(Arc::new(route("a", &[(&chat, 1)])))]);
+    assert!(!stands(&builder, &feed, 3), "the reference is gone");
+    builder.apply(&[Op::RemoveRoute(a.id)]);
+    assert!(!stands(&builder, &chat, 2), "the route is gone");
+}
+
+#[test]
+fn a_bad_route_is_named_while_its_last_good_version_and_the_others_serve() {
+    let chat = set("chat", &[1]);
+    let (a, b) = (route("a", &[(&chat, 1)]), route("b", &[(&chat, 1)]));
+    let mut builder = builder(&table([&a], [&chat]));
+    let before = builder.current();
+
+    builder.apply(&[
+        Op::PutRoute(Arc::new(bad(a.clone()))),
+        Op::PutRoute(Arc::new(b.clone())),
+    ]);
+    let failing: Vec<_> = builder.failing().collect();
+    assert_eq!(failing.len(), 1);
+    assert_eq!(failing[0].resource, ResourceId::Route(a.id));
+    assert!(
+        failing[0]
+            .message
+            .contains("0000000000000001 is not in the table"),
+        "{}",
+        failing[0].message
+    );
+    let after = builder.current();
+    assert!(Arc::ptr_eq(
+        before.route(a.id).unwrap(),
+        after.route(a.id).unwrap()
+    ));
+    assert!(after.route(b.id).is_some());
+
+    builder.apply(&[Op::PutRoute(Arc::new(a.clone()))]);
+    assert_eq!(builder.failing().count(), 0);
+}
+
+#[test]
+fn a_last_good_version_that_outlived_its_set_is_attached_to_the_new_one() {
+    let (chat, feed) = (set("chat", &[1]), set("feed", &[2]));
+    let a = route("a", &[(&chat, 1)]);
+    let mut builder = builder(&table([&a], [&chat]));
+    builder.apply(&[
+        Op::PutEndpointSet(feed.clone()),
+        Op::PutRoute(Arc::new(bad(route("a", &[(&feed, 1)])))),
+        Op::RemoveEndpointSet(chat.id),
+    ]);
+    assert!(builder.current().standing(a.id, chat.id, address(1)));
+    builder.apply(&[
+        Op::PutEndpointSet(set("chat", &[5])),
+        Op::PutRoute(Arc::new(a.clone())),
+    ]);
+    assert!(builder.current().standing(a.id, chat.id, address(5)));
+}
