@@ -17,3 +17,6 @@ pub use model::{
     RouteTable, ValueMatch, ValuePattern, WeightedBackend,
 };
 pub use policy::Timeouts;
+
+#[cfg(test)]
+mod testing;

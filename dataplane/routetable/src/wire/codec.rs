@@ -92,7 +92,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The stream is damaged from here on: close it.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
+    pub fn next_message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
         match decode_frame(&self.pending) {
             Ok((message, used)) => {
                 self.pending.drain(..used);
