@@ -1,1 +1,3 @@
-//! x
+//! The control side of Holdfast: Kubernetes objects in, a route table out, and the command people type.
+
+pub mod cli;

@@ -1,0 +1,114 @@
+//! The `holdfast` command: what it understands and which part answers.
+//!
+//! Exit codes: 0 fine, 1 findings, 2 usage or failure. What a command prints for its caller goes to
+//! stdout, everything else to stderr.
+
+mod connect;
+mod demo;
+mod duration;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What `holdfast --help` shows.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast",
+    version,
+    about = "Carries connections that stay open: routes from Kubernetes objects, served from a folder or a cluster",
+    after_help = "Exit codes: 0 fine, 1 findings, 2 usage or failure"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a folder of manifests: starts the controller and the data plane and looks after them
+    Serve(serve::Args),
+    /// Test a WebSocket handshake: phases, both heads, ping time, an echoed message, close codes
+    Connect(connect::Args),
+    /// Print the version
+    Version,
+}
+
+/// How a command ended, for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Nothing to complain about.
+    Fine,
+    /// It worked, and there is something to look at.
+    Findings,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::SUCCESS,
+            Exit::Findings => Self::from(1),
+        }
+    }
+}
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("holdfast: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Connect(args) => block_on(connect::run(args)),
+        Command::Version => {
+            println!("holdfast {}", env!("CARGO_PKG_VERSION"));
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+/// One thread: a child that asks to be told of its parent's death is told of its *thread's* death.
+fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_exactly_one_source() {
+        for (arguments, fits) in [
+            (&["serve"][..], false),
+            (&["serve", "routes"], true),
+            (&["serve", "--demo"], true),
+            (&["serve", "--to", "localhost:3000"], true),
+            (&["serve", "routes", "--demo"], false),
+            (&["serve", "--demo", "--to", "localhost:3000"], false),
+            (&["serve", "routes", "--http", "8080"], false),
+            (&["serve", "routes", "--workers", "0"], false),
+            (&["serve", "routes", "--drain-window", "5"], false),
+        ] {
+            let parsed = Cli::try_parse_from(["holdfast"].iter().chain(arguments));
+            assert_eq!(parsed.is_ok(), fits, "{arguments:?}");
+        }
+    }
+}

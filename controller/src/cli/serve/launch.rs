@@ -1,0 +1,180 @@
+//! Where the two other binaries are, the run directory, and the command lines of a stack.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::Args;
+use super::supervise::Process;
+use crate::cli::duration;
+
+/// `sockaddr_un` holds no longer path.
+const SOCKET_PATH_MOST: usize = 107;
+/// The controller has nothing to wait for.
+const CONTROLLER_GRACE: Duration = Duration::from_secs(5);
+/// How much longer than its drain deadline the data plane may take.
+const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+
+/// The binaries that `serve` starts, found beside its own.
+pub(super) struct Binaries {
+    controller: PathBuf,
+    dataplane: PathBuf,
+}
+
+impl Binaries {
+    pub(super) fn find() -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("cannot find the path of this program")?;
+        let folder = own.parent().context("this program has no folder")?;
+        let beside = |name: &str| {
+            let path = folder.join(name);
+            if path.is_file() {
+                return Ok(path);
+            }
+            bail!(
+                "'{name}' must be in the folder of 'holdfast', {}",
+                folder.display()
+            )
+        };
+        Ok(Self {
+            controller: beside("holdfast-controller")?,
+            dataplane: beside("holdfast-dataplane")?,
+        })
+    }
+}
+
+/// A private folder for the socket and generated manifests; a temporary one goes away with this value.
+pub(super) struct RunDir {
+    path: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+impl RunDir {
+    pub(super) fn new(chosen: Option<&Path>) -> anyhow::Result<Self> {
+        let run_dir = match chosen {
+            None => {
+                let private = Permissions::from_mode(0o700);
+                let temporary = tempfile::Builder::new()
+                    .prefix("holdfast-")
+                    .permissions(private)
+                    .tempdir();
+                let temporary = temporary.context("cannot make a run directory")?;
+                Self {
+                    path: temporary.path().to_owned(),
+                    _temporary: Some(temporary),
+                }
+            }
+            Some(path) => {
+                create_private(path)
+                    .with_context(|| format!("cannot use the run directory '{}'", path.display()))?;
+                Self {
+                    path: fs::canonicalize(path)?,
+                    _temporary: None,
+                }
+            }
+        };
+        let socket = run_dir.socket();
+        if socket.as_os_str().len() > SOCKET_PATH_MOST {
+            bail!(
+                "the path of the socket '{}' must not be longer than {SOCKET_PATH_MOST} bytes; \
+                 choose a shorter --run-dir",
+                socket.display()
+            );
+        }
+        Ok(run_dir)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.path.join("holdfast.sock")
+    }
+}
+
+/// A folder that is there already keeps its permissions only if nobody else can write into it.
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o022 != 0 {
+        return Err(io::Error::other(
+            "it must not be writable by others; run 'chmod go-w' on it",
+        ));
+    }
+    Ok(())
+}
+
+/// The addresses to ask for, the first time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) http: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// The controller over the manifests in `folder`.
+pub(super) fn controller(binaries: &Binaries, run_dir: &RunDir, folder: &Path, args: &Args) -> Process {
+    let (binary, socket, folder) = (binaries.controller.clone(), run_dir.socket(), folder.to_owned());
+    let logging = logging(args);
+    Process {
+        name: "controller",
+        command: Box::new(move |_| {
+            let mut command = Command::new(&binary);
+            command.arg("--files").arg(&folder).arg("--socket").arg(&socket);
+            command.args(&logging).arg("--exit-with-parent");
+            command
+        }),
+        grace: CONTROLLER_GRACE,
+        format: args.log_format,
+    }
+}
+
+/// The data plane. A later start asks for the very addresses that the first one got.
+pub(super) fn dataplane(binaries: &Binaries, run_dir: &RunDir, addresses: Addresses, args: &Args) -> Process {
+    let (binary, socket, run_dir) = (
+        binaries.dataplane.clone(),
+        run_dir.socket(),
+        run_dir.path().to_owned(),
+    );
+    let logging = logging(args);
+    let mut settings = vec![
+        format!("--drain-window={}", args.drain_window),
+        format!("--drain-deadline={}", args.drain_deadline),
+    ];
+    settings.extend(args.workers.map(|workers| format!("--workers={workers}")));
+    Process {
+        name: "dataplane",
+        command: Box::new(move |before| {
+            let (http, admin) = match before {
+                Some(listening) => (listening.http, listening.admin),
+                None => (addresses.http, addresses.admin),
+            };
+            let mut command = Command::new(&binary);
+            command
+                .arg("--socket")
+                .arg(&socket)
+                .arg("--run-dir")
+                .arg(&run_dir);
+            command
+                .arg(format!("--http={http}"))
+                .arg(format!("--admin={admin}"));
+            command.args(&settings).args(&logging).arg("--exit-with-parent");
+            command
+        }),
+        grace: duration::parse(&args.drain_deadline).unwrap_or_default() + DRAIN_MARGIN,
+        format: args.log_format,
+    }
+}
+
+fn logging(args: &Args) -> [String; 2] {
+    [
+        format!("--log-format={}", args.log_format.as_str()),
+        format!("--log-level={}", args.log_level.as_str().to_ascii_lowercase()),
+    ]
+}
