@@ -88,3 +88,6 @@ async fn accept(listener: TcpListener, endpoint: &'static str, room: Arc<Room>) 
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

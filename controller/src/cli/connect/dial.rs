@@ -62,6 +62,9 @@ pub(super) async fn connect(url: &Url, by: Option<Override>, limit: Duration) ->
 }
 
 async fn resolve(url: &Url, limit: Duration) -> anyhow::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = url.host.parse() {
+        return Ok(vec![SocketAddr::new(ip, url.port)]);
+    }
     let started = Instant::now();
     let found = timeout(limit, lookup_host((url.host.as_str(), url.port)))
         .await

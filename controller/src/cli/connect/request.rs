@@ -40,6 +40,8 @@ pub(super) struct Request {
     pub(super) key: String,
     /// The subprotocols that were offered.
     pub(super) offered: Vec<String>,
+    /// Whether any extension was offered, which only `-H` does.
+    pub(super) extensions: bool,
 }
 
 impl Request {
@@ -77,13 +79,19 @@ impl Request {
             .map(|protocol| protocol.trim().to_owned())
             .filter(|protocol| !protocol.is_empty())
             .collect();
+        let extensions = !all("sec-websocket-extensions").is_empty();
         let mut head = vec![format!("GET {} HTTP/1.1", url.target)];
         head.extend(
             fields
                 .iter()
                 .map(|field| format!("{}: {}", field.name, field.value)),
         );
-        Ok(Self { head, key, offered })
+        Ok(Self {
+            head,
+            key,
+            offered,
+            extensions,
+        })
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {

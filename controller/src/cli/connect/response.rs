@@ -124,6 +124,11 @@ impl Response {
             }
             None => return Err(format!("the 101 must carry 'Sec-WebSocket-Accept: {right}'")),
         }
+        if let (false, Some(extension)) = (request.extensions, self.header("sec-websocket-extensions")) {
+            return Err(format!(
+                "the peer chose the extension '{extension}', which was not offered"
+            ));
+        }
         match self.header("sec-websocket-protocol") {
             Some(chosen) if !request.offered.iter().any(|offered| offered == chosen) => Err(format!(
                 "the peer chose the subprotocol '{chosen}', which was not offered"

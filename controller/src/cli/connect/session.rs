@@ -127,10 +127,15 @@ impl Session {
                 Ok(Some(Ok(message))) => message,
             };
             match &message {
+                Message::Close(frame) => {
+                    line('<', &describe(frame.as_ref()));
+                    if wanted(&message) {
+                        return Ok(());
+                    }
+                }
                 message if wanted(message) => return Ok(()),
                 Message::Text(text) => line('<', text.as_str()),
                 Message::Binary(bytes) => line('<', &format!("({} bytes of binary)", bytes.len())),
-                Message::Close(frame) => line('<', &describe(frame.as_ref())),
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
