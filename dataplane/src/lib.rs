@@ -8,5 +8,6 @@ pub mod access_log;
 pub mod config;
 pub mod error;
 pub mod metrics;
+pub mod session;
 pub mod snapshot;
 pub mod upstream;
