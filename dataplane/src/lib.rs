@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod config;
+pub mod control;
 pub mod error;
 pub mod metrics;
 pub mod session;

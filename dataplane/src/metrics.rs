@@ -36,4 +36,22 @@ impl Metrics {
     pub fn retried(&self, slot: &EndpointSlot, reason: Reason) {
         let _ = (slot, reason);
     }
+
+    /// A table, or a change of it, was dealt with.
+    pub fn config_push(&self, result: PushResult, took: Duration) {
+        let _ = (result, took);
+    }
+}
+
+/// What became of something that the controller sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PushResult {
+    /// All of it serves.
+    Applied,
+    /// All but some items serves.
+    Partial,
+    /// It did not fit what we have.
+    Resync,
+    /// It must not serve.
+    Refused,
 }

@@ -31,6 +31,11 @@ impl Snapshot {
         self.index.find(request)
     }
 
+    /// Whether a backend may read the path in a way that belongs to another route; refuse it then.
+    pub fn is_ambiguous(&self, request: &RequestView<'_>) -> bool {
+        self.index.is_ambiguous(request)
+    }
+
     /// Whether a session or request on this route to this endpoint may go on: its route exists and
     /// still refers to the set, be it with weight 0, and the set still lists the address, in any state.
     pub fn standing(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> bool {
