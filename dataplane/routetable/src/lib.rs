@@ -6,9 +6,11 @@
 
 pub mod canonical;
 pub mod id;
+pub mod limits;
 pub mod matching;
 pub mod model;
 pub mod policy;
+pub mod validate;
 pub mod wire;
 
 pub use id::{EndpointSetId, RouteId};
@@ -17,6 +19,7 @@ pub use model::{
     RouteTable, ValueMatch, ValuePattern, WeightedBackend,
 };
 pub use policy::Timeouts;
+pub use validate::Invalid;
 
 #[cfg(test)]
 mod testing;

@@ -12,20 +12,20 @@
 //! Requests are matched on their normalised host and path ([`host::normalize`],
 //! [`path::normalize`]); the search does that itself, so nobody can forget it.
 
-pub mod condition;
-pub mod explain;
+mod condition;
+mod explain;
 pub mod host;
 mod index;
 mod key;
-pub mod naive;
+mod naive;
 pub mod path;
-pub mod rank;
+mod rank;
 mod request;
 mod shards;
 mod table;
 
-pub use condition::MatchError;
-pub use explain::{Outcome, Verdict, explain};
+pub(crate) use condition::compiles;
+pub use explain::{Missed, Outcome, Place, Verdict, explain};
 pub use index::Index;
 pub use key::MatchKey;
 pub use naive::naive_find;

@@ -138,7 +138,8 @@ impl RouteMatch {
     }
 }
 
-/// A condition on the request's path (without the query).
+/// A condition on the request's path (without the query). Plain paths are held in
+/// [normal form](crate::matching::path::normalize), which is what requests are compared in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PathMatch {
     /// The whole path, case counts.

@@ -11,35 +11,13 @@ mod pattern;
 mod value;
 
 use http::HeaderName;
-use thiserror::Error;
 
 use super::request::Request;
-use crate::model::{RouteMatch, ValueMatch};
+use crate::model::{PathMatch, RouteMatch, ValueMatch};
+use crate::validate::Invalid;
 
 pub(crate) use pattern::{Pattern, whole_path};
 pub(crate) use value::{cookie, header, offered, query_param};
-
-/// Largest compiled size of one regular expression, in bytes; bounds its lazily built automaton too.
-pub const MAX_REGEX_SIZE: usize = 1 << 20;
-
-/// Why a route can't be indexed.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum MatchError {
-    /// A regular expression does not compile or is too large.
-    #[error("regular expression '{pattern}' is not usable: {reason}")]
-    Regex {
-        /// As written.
-        pattern: String,
-        /// The engine's words.
-        reason: String,
-    },
-    /// A header condition names what can't be a header.
-    #[error("'{name}' must be a header name such as 'x-canary'")]
-    HeaderName {
-        /// As written.
-        name: String,
-    },
-}
 
 /// The conditions of one match, ready to check.
 #[derive(Debug)]
@@ -59,12 +37,20 @@ pub(crate) enum Miss {
     Subprotocol,
 }
 
+/// Whether the regular expressions and names of a match compile.
+pub(crate) fn compiles(of: &RouteMatch) -> Result<(), Invalid> {
+    if let PathMatch::Regex(pattern) = &of.path {
+        whole_path(pattern)?;
+    }
+    Conditions::compile(of).map(drop)
+}
+
 impl Conditions {
     /// Compiles the conditions of a match.
-    pub(crate) fn compile(of: &RouteMatch) -> Result<Self, MatchError> {
+    pub(crate) fn compile(of: &RouteMatch) -> Result<Self, Invalid> {
         let header = |condition: &ValueMatch| {
             let name =
-                HeaderName::from_bytes(condition.name.as_bytes()).map_err(|_| MatchError::HeaderName {
+                HeaderName::from_bytes(condition.name.as_bytes()).map_err(|_| Invalid::HeaderName {
                     name: condition.name.clone(),
                 })?;
             Ok((name, Pattern::compile(&condition.value)?))

@@ -4,13 +4,13 @@ mod missed;
 
 use std::fmt;
 
-pub use self::missed::Missed;
+pub use self::missed::{Missed, Place};
 use super::RequestView;
-use super::condition::MatchError;
 use super::naive::{best_host, misses};
 use super::rank::{Rank, Step};
 use super::request::Request;
 use crate::model::{HostPattern, Route, RouteMatch};
+use crate::validate::Invalid;
 
 /// What became of one match of one route.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub enum Outcome {
     /// A condition does not hold.
     Misses(Missed),
     /// Its route is not served at all.
-    Unusable(MatchError),
+    Unusable(Invalid),
 }
 
 impl fmt::Display for Outcome {

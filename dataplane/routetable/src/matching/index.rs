@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::condition::MatchError;
 use super::request::Request;
 use super::shards::Shards;
 use super::table::{Candidate, HostTable};
 use super::{RequestView, host, path};
 use crate::id::RouteId;
 use crate::model::{HostPattern, Route};
+use crate::validate::{Invalid, route_bounds};
 
 /// Routes with what they lead to (`T`), indexed for matching. Cloning shares everything; an update
 /// copies only the shards of the hosts it touches.
@@ -51,8 +51,9 @@ impl<T: Clone> Index<T> {
     /// Adds a route, or replaces the one with its id.
     ///
     /// # Errors
-    /// A condition does not compile; the index keeps what it had under that id.
-    pub fn insert(&mut self, route: Arc<Route>, target: T) -> Result<(), MatchError> {
+    /// The route is not [valid](crate::validate::route); the index keeps what it had under that id.
+    pub fn insert(&mut self, route: Arc<Route>, target: T) -> Result<(), Invalid> {
+        route_bounds(&route)?;
         let candidates = Candidate::compile(&route, &target)?;
         self.remove(route.id);
         for host in &route.hosts {

@@ -1,13 +1,14 @@
 //! Matching by looking at every route: the definition that the index must equal.
 
 use super::RequestView;
-use super::condition::{Conditions, MatchError, Miss, whole_path};
+use super::condition::{Conditions, Miss, whole_path};
 use super::rank::Rank;
 use super::request::Request;
 use crate::model::{HostPattern, PathMatch, Route, RouteMatch};
+use crate::validate::{Invalid, route_bounds};
 
 /// The route that takes the request: of all matches that hold, the one of lowest [`Rank`]. A route
-/// with a condition that does not compile takes nothing.
+/// that is not [valid](crate::validate::route) takes nothing.
 pub fn naive_find<'a>(
     routes: impl IntoIterator<Item = &'a Route>,
     request: &RequestView<'_>,
@@ -39,11 +40,12 @@ pub(crate) enum MatchMiss {
 }
 
 /// What keeps each match of a route from holding, host aside.
-pub(crate) fn misses(route: &Route, request: &Request<'_>) -> Result<Vec<Option<MatchMiss>>, MatchError> {
+pub(crate) fn misses(route: &Route, request: &Request<'_>) -> Result<Vec<Option<MatchMiss>>, Invalid> {
+    route_bounds(route)?;
     route.matches.iter().map(|of| miss(of, request)).collect()
 }
 
-fn miss(of: &RouteMatch, request: &Request<'_>) -> Result<Option<MatchMiss>, MatchError> {
+fn miss(of: &RouteMatch, request: &Request<'_>) -> Result<Option<MatchMiss>, Invalid> {
     let conditions = Conditions::compile(of)?;
     let path = match &of.path {
         PathMatch::Regex(pattern) => whole_path(pattern)?.is_match(request.path.as_bytes()),

@@ -13,11 +13,12 @@ use regex::bytes::Regex;
 use smallvec::SmallVec;
 
 use self::prefix::PrefixMap;
-use super::condition::{Conditions, MatchError, whole_path};
+use super::condition::{Conditions, whole_path};
 use super::rank::{PathRank, Rank};
 use super::request::Request;
 use crate::id::RouteId;
 use crate::model::{HostPattern, PathMatch, Route};
+use crate::validate::Invalid;
 
 /// Number of paths up to which a list is searched faster than maps.
 const FEW: usize = 8;
@@ -34,7 +35,7 @@ pub(crate) struct Candidate<T> {
 
 impl<T: Clone> Candidate<T> {
     /// Compiles every match of a route.
-    pub(crate) fn compile(route: &Arc<Route>, target: &T) -> Result<Vec<Arc<Self>>, MatchError> {
+    pub(crate) fn compile(route: &Arc<Route>, target: &T) -> Result<Vec<Arc<Self>>, Invalid> {
         let compile = |(position, of): (usize, &crate::model::RouteMatch)| {
             let conditions = Conditions::compile(of)?;
             let regex = match &of.path {

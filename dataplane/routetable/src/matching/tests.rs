@@ -173,7 +173,7 @@ fn a_route_that_does_not_compile_leaves_the_old_one() {
     bad.matches.push(RouteMatch::path(PathMatch::Regex("(".into())));
     index.insert(Arc::new(good), "good").unwrap();
     let error = index.insert(Arc::new(bad), "bad").unwrap_err();
-    assert!(matches!(error, MatchError::Regex { pattern, .. } if pattern == "("));
+    assert!(matches!(error, crate::Invalid::Regex { pattern, .. } if pattern == "("));
     let headers = HeaderMap::new();
     let view = RequestView {
         host: "h",

@@ -2,8 +2,9 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{MAX_REGEX_SIZE, MatchError};
+use crate::limits::MAX_REGEX_SIZE;
 use crate::model::ValuePattern;
+use crate::validate::Invalid;
 
 /// What a value must look like.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    pub(crate) fn compile(pattern: &ValuePattern) -> Result<Self, MatchError> {
+    pub(crate) fn compile(pattern: &ValuePattern) -> Result<Self, Invalid> {
         match pattern {
             ValuePattern::Exact(text) => Ok(Self::Exact(text.clone())),
             ValuePattern::Regex(text) => whole(text).map(Self::Regex),
@@ -29,16 +30,16 @@ impl Pattern {
 }
 
 /// Compiles a path's regular expression.
-pub(crate) fn whole_path(pattern: &str) -> Result<Regex, MatchError> {
+pub(crate) fn whole_path(pattern: &str) -> Result<Regex, Invalid> {
     whole(pattern)
 }
 
 /// A regular expression that must match the whole of a value.
-fn whole(pattern: &str) -> Result<Regex, MatchError> {
+fn whole(pattern: &str) -> Result<Regex, Invalid> {
     // By itself first: 'a)|(?:b' only compiles within the anchors, and would undo them.
     build(pattern)
         .and_then(|_| build(&format!(r"\A(?:{pattern})\z")))
-        .map_err(|error| MatchError::Regex {
+        .map_err(|error| Invalid::Regex {
             pattern: pattern.to_owned(),
             reason: reason(&error),
         })
