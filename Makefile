@@ -1,8 +1,54 @@
-# What a newcomer and a developer type. Everything works from a clean clone with Rust and a C compiler.
+# What a newcomer and a developer type. `make demo` needs Rust and a C compiler; `make test` Python and
+# Node.js too. `.ci/run` runs `lint` and `test`.
 
 CARGO ?= cargo
+PYTHON ?= python3
+NPM ?= npm
+TOOLS := .tools
+PEERS := e2e/peers
 
 .PHONY: demo
 demo: ## Build the three binaries and serve a chat page and an echo from manifests you can edit
-	$(CARGO) build --locked --bins
+	$(CARGO) build --locked -p controller -p dataplane --bins
 	$(CARGO) run --locked --quiet --bin holdfast -- serve --demo
+
+.PHONY: test
+test: peers ## Build everything and run every test
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked
+
+.PHONY: lint
+lint: advisories ## Formatter, clippy and rustdoc, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# Licences are checked by e2e/tests/guard.rs. Advisories need a database from the network.
+.PHONY: advisories
+advisories:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check advisories; \
+	else echo "advisories: not checked, because cargo-deny is not installed (cargo install cargo-deny)"; fi
+
+.PHONY: bench
+bench: ## Figures, not tests: the data plane beside nginx where that is installed
+	$(CARGO) build --release --locked -p controller -p dataplane --bins
+	$(CARGO) bench --locked -p e2e
+
+# Foreign peers of the end-to-end tests, in .tools/; installed again only when their pins change.
+.PHONY: peers
+peers: $(TOOLS)/python/.installed $(TOOLS)/node/.installed
+
+$(TOOLS)/python/.installed: $(PEERS)/requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: the end-to-end tests need Python 3.9 or later with venv (apt-get install python3-venv)" >&2; exit 1; }
+	rm -rf $(TOOLS)/python
+	$(PYTHON) -m venv $(TOOLS)/python || { echo "python3 -m venv failed: install it (apt-get install python3-venv)" >&2; exit 1; }
+	$(TOOLS)/python/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(TOOLS)/node/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@command -v node >/dev/null && command -v $(NPM) >/dev/null || { echo "node or npm is missing: the end-to-end tests need Node.js 18 or later with npm (apt-get install nodejs npm)" >&2; exit 1; }
+	rm -rf $(TOOLS)/node
+	mkdir -p $(TOOLS)/node
+	cp $^ $(TOOLS)/node/
+	cd $(TOOLS)/node && $(NPM) ci --no-audit --no-fund --loglevel=error
+	touch $@

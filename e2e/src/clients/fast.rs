@@ -1,0 +1,165 @@
+//! A client on fastwebsockets.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, handshake};
+use http_body_util::Empty;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use super::{Agreed, Closing, Offer, compare};
+use crate::deadline::{SOON, within};
+use crate::pattern::{Kind, Pattern};
+
+/// The library's stream, which joins fragments.
+pub(crate) type Stream = FragmentCollector<TokioIo<Upgraded>>;
+
+/// A connected client.
+pub struct Client {
+    // None once closed: the library leaves it to its user to end the connection then.
+    stream: Option<Stream>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+/// Sends a pattern in its fragments.
+pub(crate) async fn send(stream: &mut Stream, message: Pattern) -> Result<()> {
+    let parts = message.parts();
+    let last = parts.len() - 1;
+    for (index, part) in parts.into_iter().enumerate() {
+        let opcode = match (index, message.kind) {
+            (0, Kind::Text) => OpCode::Text,
+            (0, Kind::Binary) => OpCode::Binary,
+            _ => OpCode::Continuation,
+        };
+        stream
+            .write_frame(Frame::new(index == last, opcode, None, Payload::Owned(part)))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Code and reason of a Close frame's payload.
+pub(crate) fn closing(payload: &[u8]) -> Closing {
+    match payload.split_first_chunk() {
+        Some((code, reason)) => Closing::new(u16::from_be_bytes(*code), &String::from_utf8_lossy(reason)),
+        None => Closing::new(1005, ""),
+    }
+}
+
+impl Client {
+    /// Makes a handshake. Compression is not offered: the library has none.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
+        let mut request = http::Request::get(path)
+            .header("host", host)
+            .header("upgrade", "websocket")
+            .header("connection", "Upgrade")
+            .header("sec-websocket-key", handshake::generate_key())
+            .header("sec-websocket-version", "13");
+        if !offer.subprotocols.is_empty() {
+            request = request.header("sec-websocket-protocol", offer.subprotocols.join(", "));
+        }
+        for (name, value) in &offer.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
+        let socket = within("connect", SOON, TcpStream::connect(to)).await?;
+        socket.set_nodelay(true)?;
+        let executor = TokioExecutor::new();
+        let (stream, response) =
+            within("handshake", SOON, handshake::client(&executor, request, socket)).await?;
+        let field = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let agreed = Agreed {
+            subprotocol: field("sec-websocket-protocol"),
+            extensions: field("sec-websocket-extensions"),
+        };
+        Ok((
+            Self {
+                stream: Some(FragmentCollector::new(stream)),
+            },
+            agreed,
+        ))
+    }
+
+    fn stream(&mut self) -> Result<&mut Stream> {
+        self.stream.as_mut().context("it is closed")
+    }
+
+    pub(super) async fn order(&mut self, text: &str) -> Result<()> {
+        let frame = Frame::text(Payload::Owned(text.as_bytes().to_vec()));
+        within("send", SOON, self.stream()?.write_frame(frame)).await
+    }
+
+    async fn next(&mut self) -> Result<(OpCode, Vec<u8>)> {
+        let frame = within("receive", SOON * 2, self.stream()?.read_frame()).await?;
+        Ok((frame.opcode, frame.payload.to_vec()))
+    }
+
+    pub(super) async fn ask(&mut self, text: &str) -> Result<String> {
+        self.order(text).await?;
+        loop {
+            match self.next().await? {
+                (OpCode::Text, payload) => return Ok(String::from_utf8(payload)?),
+                (OpCode::Ping | OpCode::Pong, _) => {}
+                (opcode, _) => bail!("asked '{text}', got {opcode:?}"),
+            }
+        }
+    }
+
+    pub(super) async fn echo(&mut self, message: Pattern) -> Result<()> {
+        within("send", SOON * 2, send(self.stream()?, message)).await?;
+        let (opcode, payload) = self.next().await?;
+        ensure!(
+            matches!(opcode, OpCode::Text | OpCode::Binary),
+            "sent {message:?}, got {opcode:?}"
+        );
+        compare(&message, &payload, opcode == OpCode::Text)
+    }
+
+    pub(super) async fn ping(&mut self, payload: &str) -> Result<()> {
+        let ping = Frame::new(
+            true,
+            OpCode::Ping,
+            None,
+            Payload::Owned(payload.as_bytes().to_vec()),
+        );
+        self.stream()?.write_frame(ping).await?;
+        match self.next().await? {
+            (OpCode::Pong, got) if got == payload.as_bytes() => Ok(()),
+            (opcode, got) => bail!("sent a Ping with '{payload}', got {opcode:?} with {got:?}"),
+        }
+    }
+
+    pub(super) async fn close(&mut self, with: &Closing) -> Result<Closing> {
+        self.stream()?
+            .write_frame(Frame::close(with.code, with.reason.as_bytes()))
+            .await?;
+        self.closed().await
+    }
+
+    pub(super) async fn closed(&mut self) -> Result<Closing> {
+        loop {
+            if let (OpCode::Close, payload) = self.next().await? {
+                self.stream = None;
+                return Ok(closing(&payload));
+            }
+        }
+    }
+}
