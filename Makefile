@@ -10,7 +10,7 @@ PEERS := e2e/peers
 .PHONY: demo
 demo: ## Build the three binaries and serve a chat page and an echo from manifests you can edit
 	$(CARGO) build --locked -p controller -p dataplane --bins
-	$(CARGO) run --locked --quiet --bin holdfast -- serve --demo
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/holdfast" serve --demo
 
 .PHONY: test
 test: peers ## Build everything and run every test
