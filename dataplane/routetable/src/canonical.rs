@@ -3,6 +3,8 @@
 //! Equal content has equal hashes wherever it was compiled, so an unchanged resource is a no-op
 //! and two replicas can compare what they serve by one number.
 
+mod tracked;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::id::{EndpointSetId, RouteId};
 use crate::model::{EndpointSet, Route, RouteTable};
 
+pub use self::tracked::Tracked;
+
 /// Hash of a resource's canonical (postcard) encoding.
 pub fn content_hash(resource: &impl Serialize) -> u64 {
     // Encoding plain values into memory has no way to fail; a hash of nothing would only cost a
@@ -19,12 +23,13 @@ pub fn content_hash(resource: &impl Serialize) -> u64 {
     xxh3_64(&postcard::to_stdvec(resource).unwrap_or_default())
 }
 
-/// The hash of a whole table, independent of order.
+/// The hash of a whole table, independent of order: the wrapping sum of its resources' content
+/// hashes, so that a change costs what it changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest(pub u64);
 
 impl RouteTable {
-    /// The table's digest: the wrapping sum of its resources' content hashes.
+    /// The table's digest. Encodes all of it; [`Tracked`] keeps it up to date instead.
     pub fn digest(&self) -> Digest {
         let routes = self.routes.values().map(content_hash);
         let sets = self.endpoint_sets.values().map(content_hash);
@@ -104,3 +109,6 @@ fn missing<'a, K: Ord + Copy, V>(
 ) -> impl Iterator<Item = K> + 'a {
     old.keys().filter(|key| !new.contains_key(key)).copied()
 }
+
+#[cfg(test)]
+mod tests;

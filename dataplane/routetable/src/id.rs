@@ -83,9 +83,17 @@ mod tests {
     #[test]
     fn ids_are_stable_across_builds() {
         // A changed value here would make every session lose its route on an upgrade.
+        let source = |kind| ObjectRef {
+            kind,
+            namespace: "prod".into(),
+            name: "chat".into(),
+        };
+        let id = |kind| RouteId::new(&source(kind), "rule-0").to_string();
         assert_eq!(
             EndpointSetId::new("prod", "chat", "8080").to_string(),
-            EndpointSetId::new("prod", "chat", "8080").to_string()
+            "83ef1b38fe5b231b"
         );
+        assert_eq!(id(crate::ObjectKind::WebSocketRoute), "b6e00e5ceac8553e");
+        assert_eq!(id(crate::ObjectKind::Ingress), "a349e31ad07403d0");
     }
 }

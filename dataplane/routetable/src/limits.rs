@@ -30,4 +30,4 @@ pub const MAX_REGEX_SIZE: usize = 1 << 20;
 /// A time limit: a century, so that adding it to the present can't overflow.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// A message about a resource.
-pub const MAX_MESSAGE_LEN: usize = 1024;
+pub const MAX_MESSAGE_LEN: usize = 2048;

@@ -1,5 +1,6 @@
 //! Generators of routes and tables that collide often: few hosts, few paths, few names.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::{btree_map, vec};
@@ -111,4 +112,38 @@ prop_compose! {
         route.backends = weights.into_iter().enumerate().map(backend).collect();
         Route { order, created, fallback, hosts, matches, ..route }
     }
+}
+prop_compose! {
+    pub(crate) fn endpoint_sets()(
+        id in 0..6_u64,
+        service in select(vec!["chat", "echo"]),
+        port in select(vec!["80", "http"]),
+        addresses in proptest::collection::btree_set((any::<std::net::IpAddr>(), 1..=u16::MAX), 0..4),
+        state in select(vec![EndpointState::Ready, EndpointState::Draining, EndpointState::NotReady]),
+    ) -> EndpointSet {
+        EndpointSet {
+            id: EndpointSetId(id),
+            namespace: "prod".into(),
+            service: service.into(),
+            port: port.into(),
+            endpoints: addresses.into_iter().map(|address| Endpoint { address: address.into(), state }).collect(),
+        }
+    }
+}
+
+/// A table whose references resolve.
+pub(crate) fn tables() -> impl Strategy<Value = RouteTable> {
+    (vec(routes(), 0..6), vec(endpoint_sets(), 0..6)).prop_map(|(routes, sets)| {
+        let mut table = RouteTable::default();
+        for set in sets {
+            table.endpoint_sets.insert(set.id, Arc::new(set));
+        }
+        for mut route in routes {
+            route
+                .backends
+                .retain(|backend| table.endpoint_sets.contains_key(&backend.endpoint_set));
+            table.routes.insert(route.id, Arc::new(route));
+        }
+        table
+    })
 }

@@ -4,8 +4,16 @@
 //! [`Hello`]. A frame is a u32 little-endian length, a u64 little-endian xxh3 checksum of the
 //! payload, and the payload: one message in postcard. The checksum turns any damaged byte into an
 //! error rather than into another table; postcard alone would accept many flipped bits.
+//!
+//! Of another protocol's messages only this much is fixed for good: the frame; that `Hello` is the
+//! first variant of [`ToController`] and `Refused` of [`ToDataplane`]; and that both begin with the
+//! protocol number. So each side learns the other's number, whatever else has changed.
 
+pub mod assembly;
 mod codec;
+pub mod held;
+pub mod last_good;
+mod message;
 
 use std::sync::Arc;
 
@@ -14,9 +22,11 @@ use serde::{Deserialize, Serialize};
 pub use codec::{
     Decoder, FrameError, HEADER_LEN, MAX_FRAME_LEN, decode_frame, encode_frame, snapshot_frames,
 };
+pub use message::Message;
 
 use crate::canonical::{Digest, Op};
 use crate::id::{EndpointSetId, RouteId};
+use crate::limits::MAX_MESSAGE_LEN;
 use crate::model::{EndpointSet, Route};
 
 /// Raised with every change of a message; both sides refuse another number.
@@ -34,6 +44,11 @@ pub struct Version {
 /// What the controller sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToDataplane {
+    /// The Hello named another protocol; the controller closes after this. Stays the first variant.
+    Refused {
+        /// The controller's own protocol number. Stays the first field.
+        protocol: u32,
+    },
     /// Starts a snapshot; the parts follow, then `SnapshotEnd`. Nothing serves before that.
     SnapshotBegin(SnapshotBegin),
     /// A part of the snapshot.
@@ -48,17 +63,12 @@ pub enum ToDataplane {
     Delta(Delta),
     /// An action, not configuration.
     Command(Command),
-    /// The Hello named another protocol; the controller closes after this.
-    Refused {
-        /// The controller's own protocol number.
-        protocol: u32,
-    },
 }
 
 /// What the data plane sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToController {
-    /// First message on a connection.
+    /// First message on a connection. Stays the first variant.
     Hello(Hello),
     /// This version serves, in every worker.
     Ack(Version),
@@ -73,7 +83,7 @@ pub enum ToController {
 /// Who connects and what it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`PROTOCOL`] of the data plane.
+    /// [`PROTOCOL`] of the data plane. Stays the first field.
     pub protocol: u32,
     /// One data plane run; a random number drawn at its start.
     pub boot_id: u64,
@@ -122,8 +132,22 @@ pub struct Nack {
 }
 
 impl Nack {
-    /// Bound on `items`.
+    /// Bound on `items`; what is beyond goes unsaid until some of them are mended.
     pub const MAX_ITEMS: usize = 1000;
+
+    /// A nack of as many of `items` as may be sent, with their messages cut to
+    /// [`MAX_MESSAGE_LEN`](crate::limits::MAX_MESSAGE_LEN).
+    pub fn new(version: Version, items: impl IntoIterator<Item = ItemError>) -> Self {
+        let cut = |mut item: ItemError| {
+            item.message
+                .truncate(item.message.floor_char_boundary(MAX_MESSAGE_LEN));
+            item
+        };
+        Self {
+            version,
+            items: items.into_iter().take(Self::MAX_ITEMS).map(cut).collect(),
+        }
+    }
 }
 
 /// One resource that the data plane refused. Its last good version, if any, keeps serving.
@@ -192,3 +216,6 @@ pub enum DrainScope {
     /// Each with this chance in per cent.
     Share(u8),
 }
+
+#[cfg(test)]
+mod tests;

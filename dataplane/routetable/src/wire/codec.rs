@@ -1,13 +1,15 @@
 //! Frames: length, checksum, postcard. Every size is checked before memory is taken for it.
 
+mod decoder;
+
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{SnapshotBegin, ToDataplane, Version};
+pub use self::decoder::Decoder;
+use super::{Message, PROTOCOL, SnapshotBegin, ToDataplane, Version};
 use crate::model::RouteTable;
 
 /// Length of a frame's header: u32 payload length, u64 checksum.
@@ -21,7 +23,7 @@ pub const MAX_FRAME_LEN: usize = 16 << 20;
 const PART_LEN: usize = 1 << 20;
 
 /// Why bytes are not a frame.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
     /// The bytes end inside the frame.
     #[error("frame is cut short")]
@@ -35,14 +37,27 @@ pub enum FrameError {
     /// The payload is not a message of this protocol, or bytes follow it.
     #[error("frame does not hold a known message")]
     Malformed,
+    /// A list or text in the message is longer than allowed.
+    #[error("message has too many {0}")]
+    Bounds(&'static str),
+    /// A `Hello` of another protocol.
+    #[error("the peer speaks protocol {0}; this is {PROTOCOL}")]
+    Protocol(u32),
 }
 
 /// Encodes one message as a frame.
 ///
 /// # Errors
-/// [`FrameError::TooLong`] when the payload would exceed [`MAX_FRAME_LEN`].
-pub fn encode_frame(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
+/// [`FrameError::TooLong`] or [`FrameError::Bounds`] when the other side would refuse it for its size.
+pub fn encode_frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
+    message.check()?;
     let mut frame = postcard::to_extend(message, vec![0; HEADER_LEN]).map_err(|_| FrameError::Malformed)?;
+    seal(&mut frame)?;
+    Ok(frame)
+}
+
+/// Fills in the header of a frame whose payload is complete.
+fn seal(frame: &mut [u8]) -> Result<(), FrameError> {
     let len = frame.len() - HEADER_LEN;
     if len > MAX_FRAME_LEN {
         return Err(FrameError::TooLong(len));
@@ -50,14 +65,16 @@ pub fn encode_frame(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
     let checksum = xxh3_64(&frame[HEADER_LEN..]);
     frame[..4].copy_from_slice(&(len as u32).to_le_bytes());
     frame[4..HEADER_LEN].copy_from_slice(&checksum.to_le_bytes());
-    Ok(frame)
+    Ok(())
 }
 
 /// Decodes the frame at the start of `bytes`; returns the message and the frame's length.
 ///
+/// Takes memory in proportion to the bytes that are there, never to what they announce.
+///
 /// # Errors
 /// [`FrameError::Truncated`] when more bytes may complete the frame, else why it never will be one.
-pub fn decode_frame<M: DeserializeOwned>(bytes: &[u8]) -> Result<(M, usize), FrameError> {
+pub fn decode_frame<M: Message>(bytes: &[u8]) -> Result<(M, usize), FrameError> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(FrameError::Truncated);
     };
@@ -70,38 +87,9 @@ pub fn decode_frame<M: DeserializeOwned>(bytes: &[u8]) -> Result<(M, usize), Fra
     if xxh3_64(payload) != u64::from_le_bytes(checksum) {
         return Err(FrameError::Checksum);
     }
-    match postcard::take_from_bytes(payload) {
-        Ok((message, [])) => Ok((message, HEADER_LEN + len)),
-        _ => Err(FrameError::Malformed),
-    }
-}
-
-/// Collects bytes from a stream and yields the messages in them.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    pending: Vec<u8>,
-}
-
-impl Decoder {
-    /// Adds bytes as they were read.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-    }
-
-    /// The next whole message, or `None` when more bytes are needed.
-    ///
-    /// # Errors
-    /// The stream is damaged from here on: close it.
-    pub fn next_message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, FrameError> {
-        match decode_frame(&self.pending) {
-            Ok((message, used)) => {
-                self.pending.drain(..used);
-                Ok(Some(message))
-            }
-            Err(FrameError::Truncated) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
+    let message = M::decode(payload)?;
+    message.check()?;
+    Ok((message, HEADER_LEN + len))
 }
 
 /// Encodes a whole table as the frames of one snapshot.
