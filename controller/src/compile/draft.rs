@@ -1,0 +1,125 @@
+//! A route before its references are resolved.
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use routetable::{HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteId, RouteMatch, Timeouts};
+
+use super::field::FieldPath;
+use crate::world::{Kind, ObjectKey};
+
+/// One route to be, with the fields it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    /// The route; its backends are empty until resolved.
+    pub(super) route: Route,
+    /// The fields of `route.hosts`, in order.
+    pub(super) host_fields: Vec<FieldPath>,
+    /// The fields of `route.matches`, in order.
+    pub(super) match_fields: Vec<FieldPath>,
+    /// What it refers to.
+    pub(super) backends: Vec<BackendRef>,
+}
+
+/// A reference to a port of a Service.
+#[derive(Clone, Debug)]
+pub(super) struct BackendRef {
+    /// The field of the reference.
+    pub(super) field: FieldPath,
+    /// The field of its port.
+    pub(super) port_field: FieldPath,
+    /// The Service.
+    pub(super) service: String,
+    /// The port, as written.
+    pub(super) port: IntOrString,
+    /// Share of traffic.
+    pub(super) weight: u32,
+}
+
+/// The parts by which a draft is told apart from its siblings.
+#[derive(Debug)]
+pub(super) struct Identity<'a> {
+    /// The object.
+    pub(super) object: &'a ObjectKey,
+    /// creationTimestamp in Unix seconds.
+    pub(super) created: i64,
+    /// Position in the object.
+    pub(super) order: u32,
+    /// Names the rule by what it is; decides the route's id.
+    pub(super) key: String,
+    /// Name for people.
+    pub(super) rule: String,
+}
+
+impl Draft {
+    /// A draft for these hosts and matches, each with its field.
+    pub(super) fn new(
+        identity: Identity<'_>,
+        hosts: Vec<(FieldPath, HostPattern)>,
+        matches: Vec<(FieldPath, RouteMatch)>,
+        backends: Vec<BackendRef>,
+        timeouts: Timeouts,
+    ) -> Self {
+        let source = source(identity.object);
+        let (host_fields, hosts) = hosts.into_iter().unzip();
+        let (match_fields, matches) = matches.into_iter().unzip();
+        let route = Route {
+            id: RouteId::new(&source, &identity.key),
+            source,
+            rule: identity.rule,
+            created: identity.created,
+            order: identity.order,
+            fallback: false,
+            hosts,
+            matches,
+            backends: vec![],
+            timeouts,
+        };
+        Self {
+            route,
+            host_fields,
+            match_fields,
+            backends,
+        }
+    }
+
+    /// Makes it serve only what no other route matches.
+    #[must_use]
+    pub(super) fn into_fallback(mut self) -> Self {
+        self.route.fallback = true;
+        self
+    }
+
+    /// The object it comes from.
+    pub(super) fn key(&self) -> ObjectKey {
+        object_key(&self.route.source)
+    }
+}
+
+/// The match of every path.
+pub(super) fn every_path() -> RouteMatch {
+    RouteMatch::path(PathMatch::Prefix(String::new()))
+}
+
+fn source(object: &ObjectKey) -> ObjectRef {
+    let kind = match object.kind {
+        Kind::WebSocketRoute => ObjectKind::WebSocketRoute,
+        _ => ObjectKind::Ingress,
+    };
+    ObjectRef {
+        kind,
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+    }
+}
+
+/// The key of a route's source.
+pub(super) fn object_key(source: &ObjectRef) -> ObjectKey {
+    let kind = match source.kind {
+        ObjectKind::Ingress => Kind::Ingress,
+        ObjectKind::WebSocketRoute => Kind::WebSocketRoute,
+    };
+    ObjectKey {
+        kind,
+        namespace: source.namespace.clone(),
+        name: source.name.clone(),
+    }
+}

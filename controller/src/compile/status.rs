@@ -1,0 +1,115 @@
+//! What is said about each object that is ours: the content of its conditions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use routetable::{EndpointState, RouteId, RouteTable};
+
+use super::finding::{Finding, Reason, Severity};
+use crate::world::ObjectKey;
+
+/// Whether a condition holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    #[default]
+    Holds,
+    /// It does not.
+    Fails {
+        /// The first cause.
+        reason: Reason,
+        /// What is wrong and what to write instead.
+        message: String,
+    },
+}
+
+/// The state of one Ingress or WebSocketRoute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectStatus {
+    /// `Accepted`: at least one of its rules has a meaning.
+    pub accepted: Outcome,
+    /// `ResolvedRefs`: everything it refers to exists.
+    pub resolved_refs: Outcome,
+    /// `PartiallyInvalid`, only when true: some of it is not served.
+    pub partially_invalid: Option<String>,
+    /// `Conflicted`, only when true: another rule takes its requests.
+    pub conflicted: Option<String>,
+    /// `NoReadyEndpoints`, only when true.
+    pub no_ready_endpoints: Option<String>,
+    /// Its routes in the table.
+    pub routes: Vec<RouteId>,
+    /// Endpoints behind its routes that take new sessions.
+    pub endpoints_ready: usize,
+    /// Endpoints behind its routes.
+    pub endpoints_total: usize,
+}
+
+/// Sums up what was found about `ours`; `offered` are those with a rule that has a meaning, even
+/// if another rule took all of its requests.
+pub(super) fn sum_up(
+    ours: &[ObjectKey],
+    offered: &BTreeSet<ObjectKey>,
+    findings: &[Finding],
+    table: &RouteTable,
+) -> BTreeMap<ObjectKey, ObjectStatus> {
+    let mut statuses: BTreeMap<ObjectKey, ObjectStatus> = ours
+        .iter()
+        .map(|key| (key.clone(), ObjectStatus::default()))
+        .collect();
+    for finding in findings {
+        let Some(object) = &finding.object else { continue };
+        if let Some(status) = statuses.get_mut(object) {
+            note(status, finding, offered.contains(object));
+        }
+    }
+    let mut sets: BTreeMap<ObjectKey, BTreeSet<_>> = BTreeMap::new();
+    for (id, route) in &table.routes {
+        let source = super::draft::object_key(&route.source);
+        if let Some(status) = statuses.get_mut(&source) {
+            status.routes.push(*id);
+        }
+        let referred = route.backends.iter().map(|backend| backend.endpoint_set);
+        sets.entry(source).or_default().extend(referred);
+    }
+    for (key, sets) in sets {
+        let Some(status) = statuses.get_mut(&key) else {
+            continue;
+        };
+        for set in sets.iter().filter_map(|id| table.endpoint_sets.get(id)) {
+            let ready = set.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
+            status.endpoints_ready += ready.count();
+            status.endpoints_total += set.endpoints.len();
+        }
+    }
+    statuses
+}
+
+fn note(status: &mut ObjectStatus, finding: &Finding, offered: bool) {
+    let message = finding.text();
+    match finding.reason {
+        Reason::Conflicted => drop(status.conflicted.get_or_insert(message)),
+        Reason::NoReadyEndpoints => drop(status.no_ready_endpoints.get_or_insert(message)),
+        Reason::BackendNotFound
+        | Reason::PortNotFound
+        | Reason::UnsupportedProtocol
+        | Reason::CertificateNotFound
+        | Reason::InvalidCertificate => fail(&mut status.resolved_refs, finding.reason, message),
+        reason if finding.severity == Severity::Error => {
+            if offered {
+                // Wording of Gateway API's condition of the same name.
+                status
+                    .partially_invalid
+                    .get_or_insert(format!("Dropped Rule: {message}"));
+            } else {
+                fail(&mut status.accepted, reason, message);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first cause stays.
+fn fail(outcome: &mut Outcome, reason: Reason, message: String) {
+    if *outcome == Outcome::Holds {
+        *outcome = Outcome::Fails { reason, message };
+    }
+}

@@ -1,0 +1,47 @@
+//! The certificates an Ingress refers to.
+//!
+//! This version does not end TLS: references are checked, so that a mistake shows before the day
+//! they matter, and every Ingress with `tls` is told.
+
+use k8s_openapi::api::networking::v1::IngressSpec;
+
+use super::field::FieldPath;
+use super::finding::Reason;
+use super::report::Report;
+use crate::world::{Name, World};
+
+const TLS_KIND: &str = "kubernetes.io/tls";
+const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+
+pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) {
+    let entries = spec.tls.as_deref().unwrap_or_default();
+    let field = FieldPath::new("spec.tls");
+    if !entries.is_empty() {
+        let message = "`spec.tls` has no effect in this version; its hosts are served without TLS";
+        report.info(&field, Reason::TlsNotServed, message);
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(name) = entry.secret_name.as_deref().filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        let field = field.index(index).field("secretName");
+        let namespace = &report.object.namespace;
+        let Some(secret) = world.secrets.get(&Name::new(namespace, name)) else {
+            let message = format!("Secret '{name}' not found in '{namespace}'");
+            report.warning(&field, Reason::CertificateNotFound, message);
+            continue;
+        };
+        let lacking: Vec<&str> = TLS_KEYS
+            .into_iter()
+            .filter(|key| !secret.keys.contains(*key))
+            .collect();
+        let lacks = format!("lacks '{}'", lacking.join("' and '"));
+        let message = match (secret.kind == TLS_KIND, lacking.is_empty()) {
+            (true, true) => continue,
+            (true, false) => format!("'{name}' {lacks}; must hold a certificate and its key"),
+            (false, true) => format!("'{name}' is {}; must be {TLS_KIND}", secret.kind),
+            (false, false) => format!("'{name}' is {} and {lacks}; must be {TLS_KIND}", secret.kind),
+        };
+        report.warning(&field, Reason::InvalidCertificate, message);
+    }
+}

@@ -1,0 +1,168 @@
+//! WebSocketRoute to drafts, one per rule.
+//!
+//! A rule's id comes from its name or, without one, from what it matches: never from its position,
+//! or inserting a rule would hand the sessions of one rule to its neighbour.
+
+mod matches;
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use routetable::canonical::content_hash;
+use routetable::{HostPattern, RouteMatch, Timeouts};
+
+use super::draft::{BackendRef, Draft, Identity, every_path};
+use super::field::FieldPath;
+use super::host;
+use super::report::Report;
+use super::timeouts;
+use crate::crd::websocketroute::{BackendRef as ApiBackendRef, Rule};
+use crate::world::WebSocketRoute;
+
+const MAX_WEIGHT: i32 = 1_000_000;
+
+/// Drafts of the route's rules that can be served.
+pub(super) fn lower(route: &WebSocketRoute, report: &mut Report<'_>) -> Vec<Draft> {
+    let spec = FieldPath::new("spec");
+    let hosts = hosts(&route.spec.hostnames, &spec.field("hostnames"), report);
+    let timeouts = match &route.spec.timeouts {
+        Some(block) => timeouts::lower(block, &spec.field("timeouts"), report),
+        None => Some(Timeouts::default()),
+    };
+    if route.spec.rules.is_empty() {
+        report.refuse(&spec.field("rules"), "must hold at least one rule");
+    }
+    let mut drafts = Vec::new();
+    for (index, rule) in route.spec.rules.iter().enumerate() {
+        let field = spec.field("rules").index(index);
+        let named = check_name(&route.spec.rules, index, &field, report);
+        let matches = rule_matches(rule, &field, report);
+        let backends = backends(&rule.backend_refs, &field.field("backendRefs"), report);
+        // A route whose time limits or hosts are refused is not served at all.
+        let (Some(timeouts), true) = (timeouts, named && !hosts.is_empty() && !matches.is_empty()) else {
+            continue;
+        };
+        let identity = Identity {
+            object: report.object,
+            created: route.created,
+            order: index as u32,
+            key: rule_key(rule, &matches),
+            rule: rule.name.clone().unwrap_or_else(|| format!("rule-{index}")),
+        };
+        drafts.push(Draft::new(identity, hosts.clone(), matches, backends, timeouts));
+    }
+    drafts
+}
+
+fn hosts(written: &[String], field: &FieldPath, report: &mut Report<'_>) -> Vec<(FieldPath, HostPattern)> {
+    let mut hosts: Vec<(FieldPath, HostPattern)> = Vec::new();
+    if written.is_empty() {
+        report.refuse(field, "must hold at least one hostname");
+    }
+    for (index, text) in written.iter().enumerate() {
+        let field = field.index(index);
+        let parsed = match text.as_str() {
+            "*" if written.len() == 1 => Ok(HostPattern::Any),
+            "*" => Err("must not be '*' beside other hostnames".to_owned()),
+            text => host::parse(text, "rules[].matches"),
+        };
+        match parsed {
+            Ok(host) if hosts.iter().any(|(_, known)| *known == host) => {
+                report.refuse(&field, format!("must not repeat '{text}'"));
+            }
+            Ok(host) => hosts.push((field, host)),
+            Err(rest) => report.refuse(&field, rest),
+        }
+    }
+    hosts
+}
+
+/// False when the rule's name is taken or is none.
+fn check_name(rules: &[Rule], index: usize, field: &FieldPath, report: &mut Report<'_>) -> bool {
+    let Some(name) = &rules[index].name else {
+        return true;
+    };
+    let field = field.field("name");
+    if !host::is_label(name) {
+        report.refuse(
+            &field,
+            format!("must be of lower-case letters, digits and '-'; got '{name}'"),
+        );
+        return false;
+    }
+    if let Some(earlier) = rules[..index]
+        .iter()
+        .position(|rule| rule.name.as_ref() == Some(name))
+    {
+        report.refuse(
+            &field,
+            format!("must be unique; '{name}' is also the name of `spec.rules[{earlier}]`"),
+        );
+        return false;
+    }
+    true
+}
+
+fn rule_matches(rule: &Rule, field: &FieldPath, report: &mut Report<'_>) -> Vec<(FieldPath, RouteMatch)> {
+    let field = field.field("matches");
+    if rule.matches.is_empty() {
+        return vec![(field, every_path())];
+    }
+    let lowered = rule.matches.iter().enumerate().filter_map(|(index, written)| {
+        let field = field.index(index);
+        let lowered = matches::lower(written, &field, report)?;
+        Some((field, lowered))
+    });
+    lowered.collect()
+}
+
+fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_>) -> Vec<BackendRef> {
+    if written.is_empty() {
+        report.refuse(field, "must hold at least one Service");
+    }
+    let mut backends = Vec::new();
+    for (index, backend) in written.iter().enumerate() {
+        let field = field.index(index);
+        let port_field = field.field("port");
+        let port_problem = match &backend.port {
+            IntOrString::Int(1..=65535) => None,
+            IntOrString::Int(number) => Some(format!("must be between 1 and 65535; got {number}")),
+            IntOrString::String(name)
+                if host::is_label(name) && !name.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                None
+            }
+            IntOrString::String(name) => {
+                Some(format!("must be a port number or name; got '{name}' in quotes"))
+            }
+        };
+        if let Some(rest) = port_problem {
+            report.refuse(&port_field, rest);
+            continue;
+        }
+        if !(0..=MAX_WEIGHT).contains(&backend.weight) {
+            let rest = format!("must be between 0 and {MAX_WEIGHT}; got {}", backend.weight);
+            report.refuse(&field.field("weight"), rest);
+            continue;
+        }
+        let weight = backend.weight.unsigned_abs();
+        let (service, port) = (backend.name.clone(), backend.port.clone());
+        backends.push(BackendRef {
+            field,
+            port_field,
+            service,
+            port,
+            weight,
+        });
+    }
+    backends
+}
+
+fn rule_key(rule: &Rule, matches: &[(FieldPath, RouteMatch)]) -> String {
+    match &rule.name {
+        Some(name) => format!("name {name}"),
+        None => {
+            let mut matches: Vec<&RouteMatch> = matches.iter().map(|(_, m)| m).collect();
+            matches.sort();
+            format!("matches {:016x}", content_hash(&matches))
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! What each file holds, and the last good version of every object.
+//!
+//! Blocking: reads files. A file that held objects and is now empty is most likely being written
+//! (truncated first, as `>` in a shell does): its objects stay for a few looks
+//! ([`EMPTY_LOOKS`]) before they count as removed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use routetable::canonical::content_hash;
+
+use super::scan::Listing;
+use super::{Loaded, Locations, MAX_FILE_LEN};
+use crate::compile::{Finding, Location, Reason, Severity};
+use crate::source::manifest::{self, Entry, Place};
+use crate::world::{Object, ObjectKey, World};
+use crate::yaml;
+
+/// How often a file must be seen empty before its objects are removed.
+pub(super) const EMPTY_LOOKS: u32 = 3;
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Every file is read.
+    Thorough,
+    /// Files whose size, times and number are as before are not read.
+    Cursory,
+}
+
+/// The files of one folder.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    files: BTreeMap<PathBuf, Held>,
+    good: BTreeMap<ObjectKey, Good>,
+    /// What is wrong with folders.
+    folders: Vec<Finding>,
+}
+
+/// What one file held when it was last read.
+#[derive(Debug, Default)]
+struct Held {
+    stamp: Option<Stamp>,
+    hash: Option<u64>,
+    entries: Vec<Entry>,
+    /// How often in a row it was seen empty after it had held something.
+    empty_looks: u32,
+}
+
+/// The last good version of an object.
+#[derive(Clone, Debug)]
+struct Good {
+    object: Object,
+    file: PathBuf,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Store {
+    /// A store that has read nothing yet.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            files: BTreeMap::new(),
+            good: BTreeMap::new(),
+            folders: Vec::new(),
+        }
+    }
+
+    /// Takes in what the folder lists now.
+    pub(super) fn take(&mut self, listing: Listing, depth: Depth) {
+        let Listing { files, unreadable } = listing;
+        // What can't be listed is not gone.
+        let kept = |path: &Path| unreadable.iter().any(|(folder, _)| path.starts_with(folder));
+        self.files.retain(|path, _| files.contains(path) || kept(path));
+        self.folders = unreadable
+            .iter()
+            .map(|(path, message)| folder_finding(path, message))
+            .collect();
+        for path in files {
+            let held = self.files.entry(path.clone()).or_default();
+            if held
+                .read(&path, depth)
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            {
+                self.files.remove(&path);
+            }
+        }
+    }
+
+    /// Notes that the folder itself can't be read; everything stays as it is.
+    pub(super) fn root_is_unreadable(&mut self, error: &io::Error) {
+        let message = format!("can't be read: {error}; the last good objects keep serving");
+        self.folders = vec![folder_finding(&self.root, &message)];
+    }
+
+    /// True when some file should be looked at again soon.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.files.values().any(Held::is_unsettled)
+    }
+
+    /// Puts the files together: one object per key, the last good version of each.
+    pub(super) fn merge(&mut self) -> Loaded {
+        let mut findings = self.folders.clone();
+        let mut good: BTreeMap<ObjectKey, Good> = BTreeMap::new();
+        let mut claimed: BTreeMap<ObjectKey, Location> = BTreeMap::new();
+        for (file, held) in &self.files {
+            for entry in &held.entries {
+                let Some(key) = &entry.key else { continue };
+                let here = Location {
+                    file: file.clone(),
+                    line: entry.place.line_of(""),
+                };
+                if let Some(first) = claimed.get(key) {
+                    findings.push(duplicate(key, here, first));
+                    continue;
+                }
+                claimed.insert(key.clone(), here);
+                if let Some(object) = &entry.object {
+                    let object = object.clone();
+                    good.insert(
+                        key.clone(),
+                        Good {
+                            object,
+                            file: file.clone(),
+                            place: entry.place.clone(),
+                        },
+                    );
+                } else if let Some(last) = self.good.get(key) {
+                    let place = Place::at_line(entry.place.line_of(""));
+                    good.insert(
+                        key.clone(),
+                        Good {
+                            file: file.clone(),
+                            place,
+                            ..last.clone()
+                        },
+                    );
+                }
+            }
+        }
+        // A document that can't be told by name may be any object its file held before.
+        for (key, last) in &self.good {
+            let may_hide = self.files.get(&last.file).is_some_and(Held::may_hide_objects);
+            if may_hide && !claimed.contains_key(key) {
+                good.insert(key.clone(), last.clone());
+            }
+        }
+        for (file, held) in &self.files {
+            findings.extend(held.findings(file, &good));
+        }
+        self.good = good;
+        findings.sort_by(|a, b| a.location.cmp(&b.location));
+        self.loaded(findings)
+    }
+
+    fn loaded(&self, findings: Vec<Finding>) -> Loaded {
+        let mut world = World::builder();
+        let mut by_object = BTreeMap::new();
+        for (key, Good { object, file, place }) in &self.good {
+            world = world.with(key, object);
+            by_object.insert(key.clone(), (file.clone(), place.clone()));
+        }
+        Loaded {
+            world: world.build(),
+            findings,
+            locations: Locations { by_object },
+        }
+    }
+}
+
+impl Held {
+    fn read(&mut self, path: &Path, depth: Depth) -> io::Result<()> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) => return self.fail(error),
+        };
+        let metadata = file.metadata()?;
+        let stamp = Some(Stamp::of(&metadata));
+        if depth == Depth::Cursory && stamp == self.stamp && !self.is_unsettled() {
+            return Ok(());
+        }
+        self.stamp = stamp;
+        let mut bytes = Vec::new();
+        if metadata.len() <= MAX_FILE_LEN {
+            // The file may grow while it is read.
+            if let Err(error) = file.by_ref().take(MAX_FILE_LEN + 1).read_to_end(&mut bytes) {
+                return self.fail(error);
+            }
+        }
+        if metadata.len().max(bytes.len() as u64) > MAX_FILE_LEN {
+            let message = format!("is larger than {MAX_FILE_LEN} bytes; split it");
+            return self.fail(io::Error::other(message));
+        }
+        self.parse(&bytes);
+        Ok(())
+    }
+
+    fn parse(&mut self, bytes: &[u8]) {
+        if bytes.trim_ascii().is_empty() && (self.empty_looks > 0 || !self.entries.is_empty()) {
+            self.empty_looks += 1;
+            if self.is_unsettled() {
+                return;
+            }
+        }
+        if !bytes.trim_ascii().is_empty() {
+            self.empty_looks = 0;
+        }
+        let hash = Some(content_hash(&bytes));
+        if hash == self.hash {
+            return;
+        }
+        self.hash = hash;
+        self.entries = match std::str::from_utf8(bytes) {
+            Ok(text) => yaml::documents(text).into_iter().flat_map(entries).collect(),
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()]
+                    .iter()
+                    .filter(|b| **b == b'\n')
+                    .count() as u32;
+                vec![broken(
+                    line,
+                    Reason::InvalidYaml,
+                    "the file must be UTF-8 text".to_owned(),
+                    None,
+                )]
+            }
+        };
+    }
+
+    /// Keeps nothing of the file but the reason; NotFound goes to the caller.
+    fn fail(&mut self, error: io::Error) -> io::Result<()> {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Err(error);
+        }
+        self.hash = None;
+        self.entries = vec![broken(
+            1,
+            Reason::Unreadable,
+            format!("the file can't be read: {error}"),
+            None,
+        )];
+        Ok(())
+    }
+
+    fn is_unsettled(&self) -> bool {
+        (1..EMPTY_LOOKS).contains(&self.empty_looks)
+    }
+
+    fn may_hide_objects(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.key.is_none() && entry.is_broken())
+    }
+
+    /// The findings of its entries, located, with a word on what keeps serving.
+    fn findings(&self, file: &Path, good: &BTreeMap<ObjectKey, Good>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for entry in &self.entries {
+            let keeps = match &entry.key {
+                Some(key) if entry.object.is_none() => good.contains_key(key),
+                Some(_) => false,
+                None => entry.is_broken() && good.values().any(|last| last.file == file),
+            };
+            for finding in &entry.findings {
+                let mut finding = finding.clone();
+                let line = entry.place.line_of(&finding.field);
+                finding.location = Some(Location {
+                    file: file.to_owned(),
+                    line,
+                });
+                if keeps && finding.severity == Severity::Error {
+                    finding.message.push_str("; the last good version keeps serving");
+                }
+                findings.push(finding);
+            }
+        }
+        findings
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+fn entries(document: Result<yaml::Document, yaml::Broken>) -> Vec<Entry> {
+    match document {
+        Ok(document) => manifest::read(document),
+        Err(yaml::Broken { line, message, seen }) => {
+            let key = manifest::guess_key(|field| seen.get(field).cloned());
+            vec![broken(line, Reason::InvalidYaml, message, key)]
+        }
+    }
+}
+
+fn broken(line: u32, reason: Reason, message: String, key: Option<ObjectKey>) -> Entry {
+    let finding = Finding {
+        severity: Severity::Error,
+        object: key.clone(),
+        location: None,
+        field: String::new(),
+        reason,
+        message,
+    };
+    Entry {
+        key,
+        object: None,
+        findings: vec![finding],
+        place: Place::at_line(line),
+    }
+}
+
+fn folder_finding(path: &Path, message: &str) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        object: None,
+        location: Some(Location {
+            file: path.to_owned(),
+            line: 1,
+        }),
+        field: String::new(),
+        reason: Reason::Unreadable,
+        message: format!("the folder {message}"),
+    }
+}
+
+fn duplicate(key: &ObjectKey, here: Location, first: &Location) -> Finding {
+    let at = format!("{}:{}", first.file.display(), first.line);
+    Finding {
+        severity: Severity::Error,
+        object: Some(key.clone()),
+        location: Some(here),
+        field: String::new(),
+        reason: Reason::DuplicateObject,
+        message: format!("{key} is already written at {at}, which counts; remove one of them"),
+    }
+}

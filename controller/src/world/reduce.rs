@@ -1,0 +1,174 @@
+//! From the API's types to the compact form.
+//!
+//! Owns what is kept of each object. A value that can't be read is kept as such for `compile` to
+//! report; nothing here fails.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking::v1 as networking};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use routetable::EndpointState;
+
+use super::{EndpointSlice, Ingress, IngressClass, Object, Secret, Service, ServicePort, WebSocketRoute};
+use crate::crd::websocketroute::WebSocketRoute as ApiWebSocketRoute;
+
+/// Annotation prefixes by which an Ingress configures a controller.
+const ROUTING_ANNOTATIONS: [&str; 3] = [
+    "kubernetes.io/ingress.class",
+    "holdfast.dev/",
+    "nginx.ingress.kubernetes.io/",
+];
+const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+impl From<networking::Ingress> for Object {
+    fn from(ingress: networking::Ingress) -> Self {
+        let created = created(&ingress.metadata);
+        let annotations = ingress.metadata.annotations.unwrap_or_default().into_iter();
+        let routing = |key: &str| ROUTING_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix));
+        Self::Ingress(Arc::new(Ingress {
+            created,
+            annotations: annotations.filter(|(key, _)| routing(key)).collect(),
+            spec: ingress.spec.unwrap_or_default(),
+        }))
+    }
+}
+
+impl From<networking::IngressClass> for Object {
+    fn from(class: networking::IngressClass) -> Self {
+        let annotations = class.metadata.annotations.as_ref();
+        Self::IngressClass(Arc::new(IngressClass {
+            created: created(&class.metadata),
+            is_default: annotations
+                .and_then(|a| a.get(DEFAULT_CLASS))
+                .is_some_and(|v| v == "true"),
+            controller: class.spec.and_then(|spec| spec.controller).unwrap_or_default(),
+        }))
+    }
+}
+
+impl From<core::Service> for Object {
+    fn from(service: core::Service) -> Self {
+        let spec = service.spec.unwrap_or_default();
+        let ports = spec
+            .ports
+            .unwrap_or_default()
+            .into_iter()
+            .map(|port| ServicePort {
+                name: port.name.unwrap_or_default(),
+                number: port.port,
+                target: port.target_port,
+                protocol: port.protocol.unwrap_or_else(|| "TCP".to_owned()),
+            });
+        Self::Service(Arc::new(Service {
+            is_external_name: spec.type_.as_deref() == Some("ExternalName"),
+            ports: ports.collect(),
+        }))
+    }
+}
+
+impl From<core::Secret> for Object {
+    fn from(secret: core::Secret) -> Self {
+        let data = secret.data.unwrap_or_default().into_iter();
+        let filled = data.filter(|(_, value)| !value.0.is_empty()).map(|(key, _)| key);
+        let written = secret.string_data.unwrap_or_default().into_iter();
+        let written = written.filter(|(_, value)| !value.is_empty()).map(|(key, _)| key);
+        Self::Secret(Arc::new(Secret {
+            kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
+            keys: filled.chain(written).collect(),
+        }))
+    }
+}
+
+impl From<ApiWebSocketRoute> for Object {
+    fn from(route: ApiWebSocketRoute) -> Self {
+        Self::WebSocketRoute(Arc::new(WebSocketRoute {
+            created: created(&route.metadata),
+            spec: route.spec,
+        }))
+    }
+}
+
+impl From<discovery::EndpointSlice> for Object {
+    fn from(slice: discovery::EndpointSlice) -> Self {
+        let mut invalid = Vec::new();
+        let labels = slice.metadata.labels.unwrap_or_default();
+        let ports = slice_ports(slice.ports.unwrap_or_default(), &mut invalid);
+        let mut endpoints = Vec::new();
+        let resolvable = slice.address_type != "FQDN";
+        for (e, endpoint) in slice.endpoints.iter().enumerate().filter(|_| resolvable) {
+            let state = endpoint_state(endpoint.conditions.as_ref());
+            // All addresses of an endpoint are interchangeable; all of them are used.
+            for (a, address) in endpoint.addresses.iter().enumerate() {
+                match address.parse::<IpAddr>() {
+                    Ok(ip) if family_fits(&slice.address_type, ip) => endpoints.push((ip, state)),
+                    _ => invalid.push((format!("endpoints[{e}].addresses[{a}]"), address.clone())),
+                }
+            }
+        }
+        Self::EndpointSlice(Arc::new(EndpointSlice {
+            service: labels.get(SERVICE_NAME).cloned().unwrap_or_default(),
+            address_type: slice.address_type,
+            ports,
+            endpoints,
+            invalid,
+        }))
+    }
+}
+
+fn slice_ports(
+    ports: Vec<discovery::EndpointPort>,
+    invalid: &mut Vec<(String, String)>,
+) -> BTreeMap<String, u16> {
+    let mut by_name = BTreeMap::new();
+    for (index, port) in ports.into_iter().enumerate() {
+        if port.protocol.is_some_and(|protocol| protocol != "TCP") {
+            continue;
+        }
+        match port.port.map(u16::try_from) {
+            Some(Ok(number)) if number > 0 => {
+                by_name.entry(port.name.unwrap_or_default()).or_insert(number);
+            }
+            // No number means "all ports", which leads nowhere in particular.
+            None => {}
+            Some(_) => {
+                invalid.push((
+                    format!("ports[{index}].port"),
+                    port.port.unwrap_or_default().to_string(),
+                ));
+            }
+        }
+    }
+    by_name
+}
+
+/// Absent conditions count as in the API's definition: ready, serving, not terminating.
+fn endpoint_state(conditions: Option<&discovery::EndpointConditions>) -> EndpointState {
+    let Some(conditions) = conditions else {
+        return EndpointState::Ready;
+    };
+    if conditions.ready.unwrap_or(true) {
+        EndpointState::Ready
+    } else if conditions.terminating.unwrap_or(false) && conditions.serving.unwrap_or(true) {
+        EndpointState::Draining
+    } else {
+        EndpointState::NotReady
+    }
+}
+
+fn family_fits(address_type: &str, ip: IpAddr) -> bool {
+    match address_type {
+        "IPv4" => ip.is_ipv4(),
+        "IPv6" => ip.is_ipv6(),
+        _ => false,
+    }
+}
+
+fn created(metadata: &ObjectMeta) -> i64 {
+    metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(0, |time| time.0.as_second())
+}
