@@ -120,7 +120,7 @@ fn read_one(mut value: Value, place: Place) -> Entry {
     let kind = match kind::find(map) {
         Ok(kind) => kind,
         Err(finding) => {
-            entry.findings.push(finding);
+            entry.findings.push(*finding);
             return entry;
         }
     };

@@ -78,31 +78,44 @@ impl Store {
         }
     }
 
-    /// Takes in what the folder lists now.
-    pub(super) fn take(&mut self, listing: Listing, depth: Depth) {
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Takes in what the folder lists now; true when anything differs from before.
+    pub(super) fn take(&mut self, listing: Listing, depth: Depth) -> bool {
         let Listing { files, unreadable } = listing;
         // What can't be listed is not gone.
         let kept = |path: &Path| unreadable.iter().any(|(folder, _)| path.starts_with(folder));
+        let before = self.files.len();
         self.files.retain(|path, _| files.contains(path) || kept(path));
-        self.folders = unreadable
+        let mut changed = self.files.len() != before;
+        let folders = unreadable
             .iter()
             .map(|(path, message)| folder_finding(path, message))
             .collect();
+        changed |= self.folders != folders;
+        self.folders = folders;
         for path in files {
             let held = self.files.entry(path.clone()).or_default();
-            if held
-                .read(&path, depth)
-                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-            {
-                self.files.remove(&path);
+            match held.read(&path, depth) {
+                Ok(differs) => changed |= differs,
+                // Gone since it was listed.
+                Err(_) => changed |= self.files.remove(&path).is_some(),
             }
         }
+        changed
     }
 
-    /// Notes that the folder itself can't be read; everything stays as it is.
-    pub(super) fn root_is_unreadable(&mut self, error: &io::Error) {
+    /// Notes that the folder itself can't be read; everything stays as it is. True when that is
+    /// news.
+    pub(super) fn root_is_unreadable(&mut self, error: &io::Error) -> bool {
         let message = format!("can't be read: {error}; the last good objects keep serving");
-        self.folders = vec![folder_finding(&self.root, &message)];
+        let folders = vec![folder_finding(&self.root, &message)];
+        let changed = self.folders != folders;
+        self.folders = folders;
+        changed
     }
 
     /// True when some file should be looked at again soon.
@@ -181,7 +194,8 @@ impl Store {
 }
 
 impl Held {
-    fn read(&mut self, path: &Path, depth: Depth) -> io::Result<()> {
+    /// True when it holds something else than before.
+    fn read(&mut self, path: &Path, depth: Depth) -> io::Result<bool> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) => return self.fail(error),
@@ -189,7 +203,7 @@ impl Held {
         let metadata = file.metadata()?;
         let stamp = Some(Stamp::of(&metadata));
         if depth == Depth::Cursory && stamp == self.stamp && !self.is_unsettled() {
-            return Ok(());
+            return Ok(false);
         }
         self.stamp = stamp;
         let mut bytes = Vec::new();
@@ -203,23 +217,21 @@ impl Held {
             let message = format!("is larger than {MAX_FILE_LEN} bytes; split it");
             return self.fail(io::Error::other(message));
         }
-        self.parse(&bytes);
-        Ok(())
+        Ok(self.parse(&bytes))
     }
 
-    fn parse(&mut self, bytes: &[u8]) {
-        if bytes.trim_ascii().is_empty() && (self.empty_looks > 0 || !self.entries.is_empty()) {
-            self.empty_looks += 1;
-            if self.is_unsettled() {
-                return;
-            }
-        }
+    fn parse(&mut self, bytes: &[u8]) -> bool {
         if !bytes.trim_ascii().is_empty() {
             self.empty_looks = 0;
+        } else if self.empty_looks > 0 || !self.entries.is_empty() {
+            self.empty_looks = self.empty_looks.saturating_add(1);
+            if self.is_unsettled() {
+                return false;
+            }
         }
         let hash = Some(content_hash(&bytes));
         if hash == self.hash {
-            return;
+            return false;
         }
         self.hash = hash;
         self.entries = match std::str::from_utf8(bytes) {
@@ -237,21 +249,20 @@ impl Held {
                 )]
             }
         };
+        true
     }
 
     /// Keeps nothing of the file but the reason; NotFound goes to the caller.
-    fn fail(&mut self, error: io::Error) -> io::Result<()> {
+    fn fail(&mut self, error: io::Error) -> io::Result<bool> {
         if error.kind() == io::ErrorKind::NotFound {
             return Err(error);
         }
-        self.hash = None;
-        self.entries = vec![broken(
-            1,
-            Reason::Unreadable,
-            format!("the file can't be read: {error}"),
-            None,
-        )];
-        Ok(())
+        let message = format!("the file can't be read: {error}");
+        let hash = Some(content_hash(&message));
+        let changed = hash != self.hash;
+        self.hash = hash;
+        self.entries = vec![broken(1, Reason::Unreadable, message, None)];
+        Ok(changed)
     }
 
     fn is_unsettled(&self) -> bool {

@@ -17,7 +17,7 @@ const FORMER_GROUPS: [&str; 2] = ["extensions", "networking.k8s.io"];
 const NEIGHBOURS: [&str; 3] = ["Endpoints", "IPAddress", "NetworkPolicy"];
 
 /// The kind, or why there is none.
-pub(super) fn find(map: &Map<String, Value>) -> Result<Kind, Finding> {
+pub(super) fn find(map: &Map<String, Value>) -> Result<Kind, Box<Finding>> {
     let api_version = text(map, "apiVersion")?;
     let kind = text(map, "kind")?;
     let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
@@ -31,7 +31,7 @@ pub(super) fn find(map: &Map<String, Value>) -> Result<Kind, Finding> {
             "`apiVersion` of a {kind} must be '{}'; got '{api_version}'",
             known.api_version()
         );
-        return Err(unnamed(
+        return Err(refusal(
             Severity::Error,
             "apiVersion",
             Reason::UnknownKind,
@@ -53,18 +53,18 @@ pub(super) fn find(map: &Map<String, Value>) -> Result<Kind, Finding> {
         }
         None => {
             let message = format!("{kind} ({api_version}) plays no part here and is not read");
-            return Err(unnamed(Severity::Info, "", Reason::IgnoredKind, message));
+            return Err(refusal(Severity::Info, "", Reason::IgnoredKind, message));
         }
     };
-    Err(unnamed(Severity::Error, "kind", Reason::UnknownKind, message))
+    Err(refusal(Severity::Error, "kind", Reason::UnknownKind, message))
 }
 
-fn text<'a>(map: &'a Map<String, Value>, field: &str) -> Result<&'a str, Finding> {
+fn text<'a>(map: &'a Map<String, Value>, field: &str) -> Result<&'a str, Box<Finding>> {
     match map.get(field) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => {
             let message = format!("`{field}` must be a string");
-            Err(unnamed(Severity::Error, field, Reason::InvalidType, message))
+            Err(refusal(Severity::Error, field, Reason::InvalidType, message))
         }
         None => {
             let example = if field == "kind" {
@@ -73,7 +73,11 @@ fn text<'a>(map: &'a Map<String, Value>, field: &str) -> Result<&'a str, Finding
                 "'holdfast.dev/v1alpha1'"
             };
             let message = format!("missing field `{field}`; it must be set, for example to {example}");
-            Err(unnamed(Severity::Error, field, Reason::MissingField, message))
+            Err(refusal(Severity::Error, field, Reason::MissingField, message))
         }
     }
+}
+
+fn refusal(severity: Severity, field: &str, reason: Reason, message: String) -> Box<Finding> {
+    Box::new(unnamed(severity, field, reason, message))
 }
