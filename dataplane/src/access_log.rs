@@ -1,9 +1,20 @@
 //! One JSON record per request, and one per session at its end.
+//!
+//! A worker formats its records and hands them to one writer thread through a bounded queue; what
+//! does not fit is counted, never waited for.
 
+mod clock;
+mod record;
+mod writer;
+
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::clock::wall_clock;
+use self::record::RequestRecord;
+use self::writer::Writer;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
 
@@ -45,13 +56,42 @@ pub struct RequestOutcome {
     pub bytes_to_client: u64,
 }
 
-/// Writes records to standard output through a bounded queue; records that do not fit are counted.
+/// Takes the records; without a writer it drops them unseen.
 #[derive(Debug, Default)]
-pub struct AccessLog {}
+pub struct AccessLog {
+    writer: Option<Writer>,
+}
 
 impl AccessLog {
+    /// Writes to `sink` on a thread of its own.
+    ///
+    /// # Errors
+    /// The system grants no thread.
+    pub fn to(sink: impl io::Write + Send + 'static) -> io::Result<Self> {
+        Ok(Self {
+            writer: Some(Writer::start(sink)?),
+        })
+    }
+
     /// Writes the record of a request.
     pub fn request(&self, facts: &RequestFacts, outcome: &RequestOutcome) {
-        let _ = (facts, outcome);
+        if let Some(writer) = &self.writer {
+            writer.write(&RequestRecord::new(wall_clock(), facts, outcome));
+        }
+    }
+
+    /// Records that did not fit in the queue, or that the sink refused.
+    pub fn dropped(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::dropped)
+    }
+
+    /// Waits until everything so far is written, for at most `limit`; blocks the thread.
+    pub fn flush(&self, limit: Duration) {
+        if let Some(writer) = &self.writer {
+            writer.flush(limit);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! The way of configuration: [`control`] → [`snapshot`] → every [`worker`].
 
 pub mod access_log;
+pub mod admin;
 pub mod config;
 pub mod control;
 pub mod error;

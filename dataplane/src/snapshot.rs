@@ -7,14 +7,15 @@ pub mod build;
 mod shards;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use routetable::matching::{Index, RequestView};
-use routetable::{EndpointSetId, EndpointState, Route, RouteId};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, Route, RouteId};
 
 use self::shards::Shards;
+use crate::metrics::{BackendSeries, RouteSeries};
 
 /// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
 /// change copies only what it touches.
@@ -74,6 +75,19 @@ pub struct RouteEntry {
     pub route: Arc<Route>,
     /// Where it leads, in the order of `route.backends`.
     pub backends: Vec<BackendEntry>,
+    /// Its counters, looked up by its names at first use.
+    pub series: OnceLock<Arc<RouteSeries>>,
+}
+
+impl RouteEntry {
+    /// A route that nothing was counted of.
+    pub fn new(route: Arc<Route>, backends: Vec<BackendEntry>) -> Self {
+        Self {
+            route,
+            backends,
+            series: OnceLock::new(),
+        }
+    }
 }
 
 /// One share of a route's traffic.
@@ -99,9 +113,23 @@ pub struct EndpointSlot {
     pub port: String,
     /// Current endpoints in the order of their addresses.
     pub endpoints: ArcSwap<Vec<LiveEndpoint>>,
+    /// Its Service's counters, looked up by its names at first use.
+    pub series: OnceLock<Arc<BackendSeries>>,
 }
 
 impl EndpointSlot {
+    /// A slot for a set, with these endpoints.
+    pub fn new(set: &EndpointSet, endpoints: Vec<LiveEndpoint>) -> Self {
+        Self {
+            id: set.id,
+            namespace: set.namespace.clone(),
+            service: set.service.clone(),
+            port: set.port.clone(),
+            endpoints: ArcSwap::from_pointee(endpoints),
+            series: OnceLock::new(),
+        }
+    }
+
     /// Whether the address is listed, in any state.
     pub fn lists(&self, address: SocketAddr) -> bool {
         self.endpoints

@@ -89,7 +89,9 @@ impl Builder {
             match slot {
                 Some(slot) if same(&before, &endpoints) => drop(slot),
                 Some(slot) => stores.push((slot, endpoints)),
-                None => next.slots.insert(set.id.0, Arc::new(new_slot(set, endpoints))),
+                None => next
+                    .slots
+                    .insert(set.id.0, Arc::new(EndpointSlot::new(set, endpoints))),
             }
         }
         stores
@@ -160,25 +162,12 @@ fn index(next: &mut Snapshot, route: &Arc<Route>) -> Result<(), String> {
             slot: Arc::clone(slot),
         });
     }
-    let entry = Arc::new(RouteEntry {
-        route: Arc::clone(route),
-        backends,
-    });
+    let entry = Arc::new(RouteEntry::new(Arc::clone(route), backends));
     next.index
         .insert(Arc::clone(route), Arc::clone(&entry))
         .map_err(|error| error.to_string())?;
     next.routes.insert(route.id.0, entry);
     Ok(())
-}
-
-fn new_slot(set: &EndpointSet, endpoints: Vec<LiveEndpoint>) -> EndpointSlot {
-    EndpointSlot {
-        id: set.id,
-        namespace: set.namespace.clone(),
-        service: set.service.clone(),
-        port: set.port.clone(),
-        endpoints: ArcSwap::from_pointee(endpoints),
-    }
 }
 
 fn same(a: &[LiveEndpoint], b: &[LiveEndpoint]) -> bool {

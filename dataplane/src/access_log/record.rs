@@ -1,0 +1,104 @@
+//! The shape of the records: one flat JSON object, fields without a value left out.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
+
+use super::{RequestFacts, RequestOutcome};
+use crate::snapshot::{EndpointSlot, RouteEntry};
+
+/// What requests and sessions have in common.
+#[derive(Serialize)]
+pub(super) struct Common<'a> {
+    #[serde(serialize_with = "display")]
+    time: humantime::Rfc3339Timestamp,
+    id: u64,
+    client: SocketAddr,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    method: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    host: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "route")]
+    route: Option<&'a RouteEntry>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "backend")]
+    backend: Option<&'a EndpointSlot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<SocketAddr>,
+}
+
+impl<'a> Common<'a> {
+    pub(super) fn new(time: SystemTime, facts: &'a RequestFacts) -> Self {
+        Self {
+            time: humantime::format_rfc3339_millis(time),
+            id: facts.id,
+            client: facts.client,
+            method: &facts.method,
+            host: &facts.host,
+            path: &facts.path,
+            route: facts.route.as_deref(),
+            backend: facts.slot.as_deref(),
+            endpoint: facts.endpoint,
+        }
+    }
+}
+
+/// `"kind": "request"`.
+#[derive(Serialize)]
+pub(super) struct RequestRecord<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    common: Common<'a>,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    upgrade: bool,
+    duration_ms: f64,
+    bytes_to_upstream: u64,
+    bytes_to_client: u64,
+}
+
+impl<'a> RequestRecord<'a> {
+    pub(super) fn new(time: SystemTime, facts: &'a RequestFacts, outcome: &RequestOutcome) -> Self {
+        Self {
+            kind: "request",
+            common: Common::new(time, facts),
+            status: outcome.status,
+            reason: outcome.reason.map(|reason| reason.as_str()),
+            upgrade: outcome.upgrade,
+            duration_ms: milliseconds(outcome.duration),
+            bytes_to_upstream: outcome.bytes_to_upstream,
+            bytes_to_client: outcome.bytes_to_client,
+        }
+    }
+}
+
+/// Milliseconds to the microsecond.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+fn display<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn route<S: Serializer>(entry: &Option<&RouteEntry>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(entry) = entry else {
+        return serializer.serialize_none();
+    };
+    let source = &entry.route.source;
+    serializer.collect_str(&format_args!(
+        "{}/{}/{}",
+        source.namespace, source.name, entry.route.rule
+    ))
+}
+
+fn backend<S: Serializer>(slot: &Option<&EndpointSlot>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(slot) = slot else {
+        return serializer.serialize_none();
+    };
+    serializer.collect_str(&format_args!("{}/{}:{}", slot.namespace, slot.service, slot.port))
+}

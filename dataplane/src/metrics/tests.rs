@@ -1,0 +1,81 @@
+//! The text that is given out: real names, real labels.
+
+use routetable::{ObjectKind, ObjectRef, Route, RouteId, Timeouts};
+
+use super::*;
+use crate::control::ChannelStatus;
+use crate::snapshot::Snapshot;
+
+fn entry(rule: &str) -> RouteEntry {
+    let source = ObjectRef {
+        kind: ObjectKind::Ingress,
+        namespace: "prod".into(),
+        name: "chat".into(),
+    };
+    RouteEntry::new(
+        Arc::new(Route {
+            id: RouteId::new(&source, rule),
+            source,
+            rule: rule.into(),
+            created: 0,
+            order: 0,
+            fallback: false,
+            hosts: vec![],
+            matches: vec![],
+            backends: vec![],
+            timeouts: Timeouts::default(),
+        }),
+        vec![],
+    )
+}
+
+fn text(metrics: &Arc<Metrics>) -> String {
+    let sample = Sample {
+        snapshot: Arc::new(Snapshot::default()),
+        channel: ChannelStatus::default(),
+        access_log_dropped: 3,
+    };
+    metrics.encode(sample).unwrap()
+}
+
+#[test]
+fn counts_carry_the_names_and_labels_of_the_reference() {
+    let metrics = Arc::new(Metrics::default());
+    let took = Duration::from_millis(20);
+    let route = entry("main");
+    metrics.request(Some(&route), 200, None, took);
+    metrics.request(Some(&route), 200, None, took);
+    metrics.request(None, 404, Some(Reason::NoRoute), took);
+    metrics.handshake(Some(&route), 101, None, took);
+    metrics.handshake(Some(&route), 504, Some(Reason::HandshakeTimeout), took);
+    metrics.config_push(PushResult::Applied, took);
+    metrics.accept_failed();
+    let text = text(&metrics);
+    let r = r#"route_namespace="prod",route="chat",rule="main""#;
+    let none = r#"route_namespace="",route="",rule="""#;
+    for line in [
+        format!(r#"holdfast_http_requests_total{{{r},code="200"}} 2"#),
+        format!(r#"holdfast_http_requests_total{{{none},code="404"}} 1"#),
+        format!(r#"holdfast_http_request_duration_seconds_count{{{r}}} 2"#),
+        format!(r#"holdfast_handshakes_total{{{r},code="101",reason=""}} 1"#),
+        format!(r#"holdfast_handshakes_total{{{r},code="504",reason="HandshakeTimeout"}} 1"#),
+        format!(r#"holdfast_handshake_duration_seconds_bucket{{le="0.025",{r}}} 1"#),
+        format!(r#"holdfast_handshake_duration_seconds_count{{{r}}} 1"#),
+        "holdfast_accept_errors_total 1".into(),
+        r#"holdfast_config_push_total{process="dataplane",result="applied"} 1"#.into(),
+        "holdfast_access_log_dropped_total 3".into(),
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+    }
+    assert!(text.contains("\nprocess_cpu_seconds_total "));
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_new_version_of_a_route_goes_on_with_its_counts() {
+    let metrics = Arc::new(Metrics::default());
+    for _ in 0..2 {
+        metrics.request(Some(&entry("main")), 200, None, Duration::ZERO);
+    }
+    assert!(text(&metrics).contains(r#"rule="main",code="200"} 2"#));
+}
