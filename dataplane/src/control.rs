@@ -4,11 +4,9 @@
 //! it, [`last_good`] is its copy on disk. Nothing here serves traffic: the result of a change is
 //! one swap in [`snapshot::build`](crate::snapshot::build), of which every worker is then told.
 
-mod assembly;
 mod backoff;
 mod client;
 mod connection;
-mod held;
 mod last_good;
 mod table;
 
@@ -17,7 +15,6 @@ use std::future::Future;
 use routetable::canonical::Digest;
 use routetable::wire::{Command, ItemError, Stats, Version};
 
-pub use self::assembly::AssemblyError;
 pub use self::backoff::Backoff;
 pub use self::client::{Client, Identity, Pace};
 pub use self::connection::ConnectionError;

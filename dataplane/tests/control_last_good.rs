@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use dataplane::control::{LastGood, LastGoodError};
 use fake::*;
 use routetable::RouteTable;
+use routetable::wire::last_good;
 
 fn saved() -> (tempfile::TempDir, LastGood, RouteTable) {
     let dir = tempfile::tempdir().unwrap();
@@ -22,7 +23,7 @@ fn saved() -> (tempfile::TempDir, LastGood, RouteTable) {
 #[test]
 fn what_is_saved_is_what_is_loaded_and_only_its_owner_reads_it() {
     let (dir, file, table) = saved();
-    assert_eq!(file.load().unwrap(), Some((table, version(4))));
+    assert_eq!(file.load().unwrap(), Some((table.into(), version(4))));
     let mode = std::fs::metadata(file.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
@@ -58,5 +59,8 @@ fn a_file_of_another_release_is_named_as_such() {
     let mut bytes = std::fs::read(file.path()).unwrap();
     bytes[8] = 99;
     std::fs::write(file.path(), bytes).unwrap();
-    assert!(matches!(file.load(), Err(LastGoodError::Protocol(99))));
+    assert!(matches!(
+        file.load(),
+        Err(LastGoodError::Content(last_good::LastGoodError::Protocol(99)))
+    ));
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use routetable::canonical::Tracked;
+use routetable::wire::assembly::{AssemblyError, SnapshotAssembly};
 use routetable::wire::{Delta, Hello, Nack, PROTOCOL, SnapshotBegin, ToController, ToDataplane, Version};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::assembly::{Assembly, AssemblyError};
 use super::connection::{Connection, ConnectionError};
 use super::table::Table;
 use super::{Backoff, ChannelStatus, LastGood, Workers};
@@ -220,12 +221,12 @@ impl<W: Workers> Client<W> {
     async fn hear(
         &mut self,
         message: ToDataplane,
-        assembly: &mut Option<Assembly>,
+        assembly: &mut Option<SnapshotAssembly>,
     ) -> Result<Option<ToController>, End> {
         match (message, assembly.as_mut()) {
             (ToDataplane::SnapshotBegin(begin), None) => {
                 self.resyncing = false;
-                *assembly = Some(Assembly::new(begin));
+                *assembly = Some(SnapshotAssembly::new(begin)?);
                 Ok(None)
             }
             (ToDataplane::SnapshotRoutes(part), Some(assembly)) => {
@@ -253,12 +254,8 @@ impl<W: Workers> Client<W> {
         }
     }
 
-    async fn replace(
-        &mut self,
-        begin: SnapshotBegin,
-        table: routetable::RouteTable,
-    ) -> Result<ToController, End> {
-        if table.is_empty() && !begin.deliberately_empty && !self.table.is_empty() {
+    async fn replace(&mut self, begin: SnapshotBegin, table: Tracked) -> Result<ToController, End> {
+        if table.table().is_empty() && !begin.deliberately_empty && !self.table.is_empty() {
             return Err(End::Empty);
         }
         let start = Instant::now();
@@ -314,7 +311,7 @@ impl<W: Workers> Client<W> {
         }
         Ok(match items.is_empty() {
             true => ToController::Ack(version),
-            false => ToController::Nack(Nack { version, items }),
+            false => ToController::Nack(Nack::new(version, items)),
         })
     }
 

@@ -4,13 +4,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use routetable::wire::assembly::AssemblyError;
 use routetable::wire::{FrameError, ToController, ToDataplane, decode_frame, encode_frame};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
-
-use super::assembly::AssemblyError;
 
 /// Bytes asked of the socket at a time.
 const CHUNK: usize = 64 << 10;

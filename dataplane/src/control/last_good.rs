@@ -1,43 +1,34 @@
 //! The last good table on disk, so that a restarted data plane serves while the controller is away.
 //!
-//! The file is the frames of a snapshot behind a short head; their checksums and the snapshot's
-//! digest tell whether it is whole. It holds nothing secret and is readable by its owner only.
+//! Owns the file; its content is [`routetable::wire::last_good`]'s, checksums included. It holds
+//! nothing secret and is readable by its owner only.
 
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use routetable::RouteTable;
-use routetable::wire::{FrameError, PROTOCOL, ToDataplane, Version, decode_frame, snapshot_frames};
+use routetable::canonical::Tracked;
+use routetable::wire::{FrameError, Version, last_good};
 use thiserror::Error;
 
-use super::assembly::{Assembly, AssemblyError};
-
 const NAME: &str = "table.last-good";
-const MAGIC: &[u8; 8] = b"holdfast";
-const HEAD_LEN: usize = MAGIC.len() + size_of::<u32>();
 
-/// Largest file that is read, in bytes: hundreds of thousands of routes.
-const MAX_LEN: u64 = 256 << 20;
-
-/// Why there is no table to start with.
+/// Why there is no table to start with, or why it can't be saved.
 #[derive(Debug, Error)]
 pub enum LastGoodError {
     /// The file can't be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The file is damaged or no file of ours.
-    #[error("it is damaged: {0}")]
-    Damaged(&'static str),
-    /// A frame in it is damaged.
-    #[error("it is damaged: {0}")]
-    Frame(#[from] FrameError),
-    /// It does not add up.
-    #[error("it is damaged: {0}")]
-    Assembly(#[from] AssemblyError),
-    /// Written by another release.
-    #[error("it was written for protocol {0}; this is {PROTOCOL}")]
-    Protocol(u32),
+    /// The file is larger than any table.
+    #[error("it is larger than {} bytes", last_good::MAX_LEN)]
+    TooLarge,
+    /// Its content is damaged or of another release.
+    #[error("{0}")]
+    Content(#[from] last_good::LastGoodError),
+    /// A resource is too large to be saved.
+    #[error("{0}")]
+    Encode(#[from] FrameError),
 }
 
 /// The file in the run directory.
@@ -63,14 +54,14 @@ impl LastGood {
     ///
     /// # Errors
     /// The file must not be used: it is damaged or of another release.
-    pub fn load(&self) -> Result<Option<(RouteTable, Version)>, LastGoodError> {
+    pub fn load(&self) -> Result<Option<(Tracked, Version)>, LastGoodError> {
         let bytes = match std::fs::metadata(&self.path) {
-            Ok(meta) if meta.len() > MAX_LEN => return Err(LastGoodError::Damaged("it is too large")),
+            Ok(meta) if meta.len() > last_good::MAX_LEN as u64 => return Err(LastGoodError::TooLarge),
             Ok(_) => std::fs::read(&self.path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        decode(&bytes).map(Some)
+        Ok(Some(last_good::decode(&bytes)?))
     }
 
     /// Replaces the file by one rename, so that a crash leaves the old or the new one.
@@ -78,6 +69,7 @@ impl LastGood {
     /// # Errors
     /// The disk refuses.
     pub fn save(&self, table: &RouteTable, version: Version) -> Result<(), LastGoodError> {
+        let bytes = last_good::encode(table, version)?;
         let fresh = self.path.with_extension("new");
         let mut file = std::fs::OpenOptions::new()
             .write(true)
@@ -85,45 +77,9 @@ impl LastGood {
             .truncate(true)
             .mode(0o600)
             .open(&fresh)?;
-        file.write_all(&head(PROTOCOL))?;
-        for frame in snapshot_frames(table, version)? {
-            file.write_all(&frame)?;
-        }
+        file.write_all(&bytes)?;
         file.sync_all()?;
         std::fs::rename(&fresh, &self.path)?;
         Ok(())
-    }
-}
-
-fn head(protocol: u32) -> Vec<u8> {
-    [&MAGIC[..], &protocol.to_le_bytes()].concat()
-}
-
-fn decode(bytes: &[u8]) -> Result<(RouteTable, Version), LastGoodError> {
-    let (head, mut rest) = bytes
-        .split_at_checked(HEAD_LEN)
-        .ok_or(LastGoodError::Damaged("it is cut short"))?;
-    let (magic, protocol) = head.split_at(MAGIC.len());
-    if magic != MAGIC {
-        return Err(LastGoodError::Damaged("it is not a table"));
-    }
-    let protocol = protocol.try_into().map_or(0, u32::from_le_bytes);
-    if protocol != PROTOCOL {
-        return Err(LastGoodError::Protocol(protocol));
-    }
-    let mut assembly: Option<Assembly> = None;
-    loop {
-        let (message, used) = decode_frame(rest)?;
-        rest = &rest[used..];
-        match (message, &mut assembly) {
-            (ToDataplane::SnapshotBegin(begin), None) => assembly = Some(Assembly::new(begin)),
-            (ToDataplane::SnapshotRoutes(part), Some(assembly)) => assembly.routes(part)?,
-            (ToDataplane::SnapshotEndpointSets(part), Some(assembly)) => assembly.endpoint_sets(part)?,
-            (ToDataplane::SnapshotEnd(version), _) if rest.is_empty() => {
-                let assembly = assembly.ok_or(AssemblyError::OutOfTurn)?;
-                return Ok((assembly.finish(version)?.1, version));
-            }
-            _ => return Err(AssemblyError::OutOfTurn.into()),
-        }
     }
 }

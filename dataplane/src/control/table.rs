@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use routetable::canonical::Digest;
+use routetable::canonical::{Digest, Tracked};
+use routetable::wire::held::{Held, Mismatch};
 use routetable::wire::{Delta, ItemError, ResourceId, Version};
 use routetable::{Route, RouteTable};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::held::{Held, Mismatch};
 use super::{LastGood, LastGoodError};
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::Builder;
@@ -76,8 +76,8 @@ impl Table {
     }
 
     /// Another whole table: applied as the difference, so that what is equal keeps its identity.
-    pub(super) fn replace(&mut self, table: RouteTable, version: Version) {
-        let ops = self.held.table().diff(&table);
+    pub(super) fn replace(&mut self, table: Tracked, version: Version) {
+        let ops = self.held.table().diff(table.table());
         self.builder.apply(&ops);
         self.held = Held::new(table, version);
         self.changed();
