@@ -118,18 +118,25 @@ impl Client {
             Library::PythonWebsockets => "client.py",
             Library::NodeWs => "client.cjs",
         };
-        let mut peer = Peer::script(script)?;
-        let mut arguments = target(proxy, host, path);
-        arguments["subprotocols"] = json!(offer.subprotocols);
-        arguments["compress"] = json!(offer.compress);
-        arguments["headers"] = offer.headers.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
-        let reply = peer.call("connect", arguments).await?;
-        let text = |key: &str| reply[key].as_str().unwrap_or_default().to_owned();
-        let agreed = Agreed {
-            subprotocol: text("subprotocol"),
-            extensions: text("extensions"),
-        };
-        Ok((Self::Foreign(Box::new(peer)), agreed))
+        foreign(Peer::script(script)?, proxy, host, path, offer).await
+    }
+
+    /// Makes another handshake with the same library; a foreign client stays in its process.
+    ///
+    /// # Errors
+    /// When the handshake is refused.
+    pub async fn reconnect(
+        self,
+        proxy: SocketAddr,
+        host: &str,
+        path: &str,
+        offer: &Offer,
+    ) -> Result<(Self, Agreed)> {
+        match self {
+            Self::Tungstenite(_) => Self::connect(Library::Tungstenite, proxy, host, path, offer).await,
+            Self::Fastwebsockets(_) => Self::connect(Library::Fastwebsockets, proxy, host, path, offer).await,
+            Self::Foreign(peer) => foreign(*peer, proxy, host, path, offer).await,
+        }
     }
 
     /// Sends a message to an echo, and compares what comes back.
@@ -229,6 +236,26 @@ impl Client {
     pub async fn info(&mut self) -> Result<Value> {
         Ok(serde_json::from_str(&self.ask("!info").await?)?)
     }
+}
+
+async fn foreign(
+    mut peer: Peer,
+    proxy: SocketAddr,
+    host: &str,
+    path: &str,
+    offer: &Offer,
+) -> Result<(Client, Agreed)> {
+    let mut arguments = target(proxy, host, path);
+    arguments["subprotocols"] = json!(offer.subprotocols);
+    arguments["compress"] = json!(offer.compress);
+    arguments["headers"] = offer.headers.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    let reply = peer.call("connect", arguments).await?;
+    let text = |key: &str| reply[key].as_str().unwrap_or_default().to_owned();
+    let agreed = Agreed {
+        subprotocol: text("subprotocol"),
+        extensions: text("extensions"),
+    };
+    Ok((Client::Foreign(Box::new(peer)), agreed))
 }
 
 /// Compares an echoed payload with what was sent.

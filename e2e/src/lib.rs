@@ -4,6 +4,7 @@
 //! - [`backends`] are what stands behind the proxy, [`clients`] what stands before it; [`foreign`] runs
 //!   peers written with libraries of other ecosystems; [`swarm`] is many cheap sessions in a process of
 //!   their own.
+//! - [`chatter`] is a crowd of sessions with traffic that notes how each ended.
 //! - [`admin`] reads the admin port, [`proc`] what the kernel knows of a process.
 //! - [`deadline`] is the only way to wait: for a condition, never for a time.
 //!
@@ -13,6 +14,7 @@
 pub mod admin;
 pub mod backends;
 pub mod binaries;
+pub mod chatter;
 pub mod child;
 pub mod clients;
 pub mod deadline;

@@ -78,18 +78,21 @@ impl Stack {
         &self.serve.logs
     }
 
-    /// Process id of [`CONTROLLER`] or [`DATAPLANE`]; waits for one that is being restarted.
+    /// Process id of [`CONTROLLER`] or [`DATAPLANE`], if it runs at the moment.
+    pub fn running(&self, name: &str) -> Option<u32> {
+        // The kernel cuts names at 15 bytes.
+        let name = name.get(..15).unwrap_or(name);
+        let mut children = proc::children(self.serve.pid()).into_iter();
+        children.find(|(_, child)| child == name).map(|(pid, _)| pid)
+    }
+
+    /// The same; waits for one that is being restarted.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none within [`SOON`].
     pub async fn pid(&self, name: &str) -> Result<u32> {
         deadline::until(&format!("a process {name}"), SOON, || async {
-            let children = proc::children(self.serve.pid());
-            // The kernel cuts names at 15 bytes.
-            children
-                .into_iter()
-                .find(|(_, child)| name.starts_with(child))
-                .map(|(pid, _)| pid)
+            self.running(name)
         })
         .await
     }

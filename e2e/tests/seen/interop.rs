@@ -1,0 +1,212 @@
+//! Independent clients and servers on both sides (tokio-tungstenite, fastwebsockets, Python websockets, node
+//! ws): text, binary, 0 B to 16 MiB, fragments, ping/pong, permessage-deflate untouched, subprotocol, close
+//! codes both ways. What needs a peer that misbehaves is in `raw_ends`.
+
+use anyhow::{Context, Result, ensure};
+use e2e::backends::{Accepts, Echo};
+use e2e::clients::{Client, Closing, Library, Offer};
+use e2e::manifests::App;
+use e2e::pattern::{Kind, Pattern};
+use e2e::stack::Stack;
+use serde_json::Value;
+
+/// Around every length form of a frame, and around the proxy's buffers.
+const SIZES: [usize; 9] = [0, 1, 125, 126, 65_535, 65_536, 131_073, 1 << 20, 16 << 20];
+
+/// Codes that all four libraries agree to send.
+const CODES: [u16; 14] = [
+    1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 3000, 3999, 4000, 4999,
+];
+
+fn name(library: Library) -> String {
+    format!("{library:?}").to_lowercase()
+}
+
+/// A stack with an echo server of each library, at `LIBRARY.test`.
+async fn four_echoes(accepts: &Accepts) -> Result<(Stack, Vec<(Library, Echo)>)> {
+    let mut echoes = vec![];
+    for library in Library::ALL {
+        echoes.push((library, Echo::start(library, accepts).await?));
+    }
+    let apps: Vec<_> = echoes
+        .iter()
+        .map(|(library, echo)| App::new(&name(*library), &[echo.addr]))
+        .collect();
+    let stack = Stack::start(&apps.iter().collect::<Vec<_>>()).await?;
+    Ok((stack, echoes))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_exchanges_messages_of_every_size() -> Result<()> {
+    let (stack, _echoes) = four_echoes(&Accepts::default()).await?;
+    for server in Library::ALL {
+        for client in Library::ALL {
+            talk(&stack, client, server)
+                .await
+                .with_context(|| format!("{client:?} to {server:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn talk(stack: &Stack, client: Library, server: Library) -> Result<()> {
+    let host = format!("{}.test", name(server));
+    let (mut ws, _) = Client::connect(client, stack.http, &host, "/", &Offer::default()).await?;
+    for size in SIZES {
+        ws.echo(Pattern::binary(size)).await?;
+        if size <= 1 << 20 {
+            ws.echo(Pattern::text(size)).await?;
+        }
+    }
+    let text = "žluťoučký kůň 🦄 \u{0} end";
+    ensure!(ws.ask(text).await? == text, "the text came back different");
+    for kind in [Kind::Text, Kind::Binary] {
+        for (size, fragments) in [(0, 3), (2, 5), (100_000, 2), (1 << 20, 257)] {
+            ws.echo(Pattern {
+                kind,
+                size,
+                seed: 9,
+                fragments,
+            })
+            .await?;
+        }
+    }
+    ws.ping("from the client").await?;
+    ensure!(
+        ws.ask("!ping hello").await? == "pong hello",
+        "a ping from the server"
+    );
+    ensure!(
+        ws.close(&Closing::new(1000, "done")).await?.code == 1000,
+        "the closing handshake"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_closes_with_every_code_both_ways() -> Result<()> {
+    let (stack, mut echoes) = four_echoes(&Accepts::default()).await?;
+    for (server, echo) in &mut echoes {
+        let host = format!("{}.test", name(*server));
+        for client in Library::ALL {
+            let offer = Offer::default();
+            let (mut ws, _) = Client::connect(client, stack.http, &host, "/", &offer).await?;
+            for code in CODES {
+                let pair = || format!("{client:?} to {server:?}, code {code}");
+                let closing = Closing::new(code, &format!("because {code}"));
+                let answer = ws.close(&closing).await.with_context(pair)?;
+                ensure!(answer.code == code, "{}: answered {answer:?}", pair());
+                let seen = echo.closed().await.with_context(pair)?;
+                ensure!(seen == closing, "{}: the server saw {seen:?}", pair());
+
+                (ws, _) = ws.reconnect(stack.http, &host, "/", &offer).await?;
+                let seen = ws.ask_to_close(&closing).await.with_context(pair)?;
+                ensure!(seen == closing, "{}: the client saw {seen:?}", pair());
+                let answer = echo.closed().await.with_context(pair)?;
+                ensure!(answer.code == code, "{}: the client answered {answer:?}", pair());
+                (ws, _) = ws.reconnect(stack.http, &host, "/", &offer).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subprotocols_and_permessage_deflate_are_settled_by_the_ends() -> Result<()> {
+    let accepts = Accepts {
+        subprotocols: vec!["chat.v2".to_owned()],
+        compress: true,
+    };
+    let (stack, echoes) = four_echoes(&accepts).await?;
+    let offer = Offer {
+        subprotocols: vec!["chat.v1".to_owned(), "chat.v2".to_owned()],
+        compress: true,
+        headers: vec![],
+    };
+    for (server, echo) in &echoes {
+        let host = format!("{}.test", name(*server));
+        for client in Library::ALL {
+            let (_, direct) = Client::connect(client, echo.addr, &host, "/", &offer).await?;
+            let (mut ws, agreed) = Client::connect(client, stack.http, &host, "/", &offer).await?;
+            ensure!(
+                agreed == direct,
+                "{client:?} to {server:?}: {agreed:?}, without the proxy {direct:?}"
+            );
+            ensure!(
+                agreed.subprotocol == "chat.v2",
+                "{client:?} to {server:?}: {agreed:?}"
+            );
+            let both = [client, *server]
+                .iter()
+                .all(|library| Library::DEFLATING.contains(library));
+            ensure!(
+                agreed.extensions.contains("permessage-deflate") == both,
+                "{agreed:?}"
+            );
+            for pattern in [
+                Pattern::text(1 << 20),
+                Pattern::binary(1 << 20).fragments(10),
+                Pattern::text(0),
+            ] {
+                ws.echo(pattern)
+                    .await
+                    .with_context(|| format!("{client:?} to {server:?}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_handshake_arrives_as_it_was_sent() -> Result<()> {
+    let (stack, echoes) = four_echoes(&Accepts::default()).await?;
+    let (server, echo) = &echoes[3];
+    let headers = [
+        ("Origin", "https://a.test"),
+        ("Cookie", "a=1; b=2"),
+        ("Authorization", "Bearer t"),
+        ("X-Own", "x"),
+    ];
+    let offer = Offer {
+        subprotocols: vec!["one".to_owned(), "two".to_owned()],
+        compress: true,
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    };
+    let host = format!("{}.test", name(*server));
+    let (mut direct, _) = Client::connect(Library::NodeWs, echo.addr, &host, "/b?c=%2f", &offer).await?;
+    let (mut proxied, _) = Client::connect(Library::NodeWs, stack.http, &host, "/b?c=%2f", &offer).await?;
+    let (direct, proxied) = (direct.info().await?, proxied.info().await?);
+    for name in [
+        "host",
+        "upgrade",
+        "origin",
+        "cookie",
+        "authorization",
+        "x-own",
+        "sec-websocket-version",
+        "sec-websocket-protocol",
+        "sec-websocket-extensions",
+    ] {
+        let (sent, arrived) = (field(&direct, name), field(&proxied, name));
+        ensure!(
+            !sent.is_empty() && sent == arrived,
+            "{name}: sent {sent:?}, arrived {arrived:?}"
+        );
+    }
+    ensure!(proxied["path"] == "/b?c=%2f", "{proxied}");
+    ensure!(field(&proxied, "x-forwarded-for") == ["127.0.0.1"], "{proxied}");
+    ensure!(field(&proxied, "x-forwarded-proto") == ["http"], "{proxied}");
+    Ok(())
+}
+
+/// Values of a field that an echo server saw.
+fn field(info: &Value, name: &str) -> Vec<String> {
+    let all = info["headers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter()
+        .filter(|pair| pair[0] == name)
+        .filter_map(|pair| Some(pair[1].as_str()?.to_owned()))
+        .collect()
+}

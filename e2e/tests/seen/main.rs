@@ -1,0 +1,17 @@
+//! What must be seen, with the real binaries: a file for each promise.
+//!
+//! All in one test binary, so that the long ones run beside the others.
+
+mod access_record;
+mod broken_document;
+mod churn;
+mod command_line;
+mod http_beside_websocket;
+mod idle;
+mod interop;
+mod kill;
+mod plain_http;
+mod raw_ends;
+mod refusals;
+mod stopped_reader;
+mod terminate;
