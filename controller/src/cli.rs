@@ -4,9 +4,15 @@
 //! stdout, everything else to stderr.
 
 mod connect;
+mod crds;
 mod demo;
-mod duration;
+mod explain;
+mod lint;
+mod offline;
+mod print;
+mod routes;
 mod serve;
+mod words;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,15 @@ enum Command {
     Serve(serve::Args),
     /// Test a WebSocket handshake: phases, both heads, ping time, an echoed message, close codes
     Connect(connect::Args),
+    /// Say what is wrong with manifests, and what to write instead
+    Lint(lint::Args),
+    /// Show the route table that manifests make
+    Routes(routes::Args),
+    /// Say which rule takes a request, why the others do not, and what would happen
+    Explain(explain::Args),
+    /// Print the custom resource definitions
+    #[command(subcommand)]
+    Crds(crds::Action),
     /// Print the version
     Version,
 }
@@ -68,6 +83,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Connect(args) => block_on(connect::run(args)),
+        Command::Lint(args) => lint::run(&args),
+        Command::Routes(args) => routes::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Crds(action) => crds::run(&action),
         Command::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
             Ok(Exit::Fine)

@@ -19,7 +19,7 @@ mod ingress;
 mod path;
 mod report;
 pub mod status;
-mod timeouts;
+pub(crate) mod timeouts;
 mod tls;
 mod websocketroute;
 

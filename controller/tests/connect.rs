@@ -282,7 +282,10 @@ fn unreachable_and_usage_exit_with_2() {
         (&["localhost:8080"], "must begin with 'ws://'"),
         (&[&closed, "--close", "1006"], "must be 1000 to 1014"),
         (&[&closed, "-H", "no colon"], "must be 'name: value'"),
-        (&[&closed, "--timeout", "5"], "must be a duration such as '5s'"),
+        (
+            &[&closed, "--timeout", "5"],
+            "must be a duration string such as '1h'; write '5s'",
+        ),
         (&[&closed, "--resolve", "localhost"], "must be IP or IP:PORT"),
         (&[&closed, "--count", "0"], "0 is not in"),
         (&[], "required"),

@@ -361,7 +361,7 @@ fn usage_errors_say_what_to_write() {
         ),
         (
             &["routes", "--drain-deadline", "5"],
-            "must be a duration such as '5s'",
+            "must be a duration string such as '1h'; write '5s'",
         ),
         (&[], "required"),
     ] {

@@ -19,7 +19,8 @@ use tokio::time::{Instant, timeout};
 use self::request::Header;
 use self::transcript::{line, milliseconds};
 use self::url::Url;
-use super::{Exit, duration};
+use super::Exit;
+use crate::compile::timeouts;
 
 /// Arguments of `holdfast connect`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "CODE", default_value_t = 1000, value_parser = session::close_code)]
     close: u16,
     /// How long each phase may take
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeouts::duration)]
     timeout: Duration,
 }
 

@@ -23,7 +23,8 @@ use self::launch::{Addresses, Binaries, RunDir};
 use self::listening::{Listening, is_taken};
 use self::logs::LogFormat;
 use self::stack::{Outcome, Signals};
-use super::{Exit, demo, duration};
+use super::{Exit, demo};
+use crate::compile::timeouts;
 
 /// Arguments of `holdfast serve`.
 #[derive(Debug, clap::Args)]
@@ -68,7 +69,7 @@ pub(super) struct Args {
 }
 
 fn checked_duration(text: &str) -> Result<String, String> {
-    duration::parse(text).map(|_| text.to_owned())
+    timeouts::duration(text).map(|_| text.to_owned())
 }
 
 /// Serves until a signal.

@@ -15,7 +15,7 @@ const MIN_MAX_DURATION: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What is wrong, to go on from the field's name.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if let Some(millis) = milliseconds(text, &[("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1000)]) {
         return Ok(Duration::from_millis(millis));
     }
@@ -55,7 +55,7 @@ fn milliseconds(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 /// The shortest way to write a duration in h, m, s and ms.
-fn display(millis: u64) -> String {
+pub(crate) fn display(millis: u64) -> String {
     let parts = [
         (millis / 3_600_000, "h"),
         (millis / 60_000 % 60, "m"),

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::Args;
 use super::supervise::Process;
-use crate::cli::duration;
+use crate::compile::timeouts;
 
 /// `sockaddr_un` holds no longer path.
 const SOCKET_PATH_MOST: usize = 107;
@@ -167,7 +167,7 @@ pub(super) fn dataplane(binaries: &Binaries, run_dir: &RunDir, addresses: Addres
             command.args(&settings).args(&logging).arg("--exit-with-parent");
             command
         }),
-        grace: duration::parse(&args.drain_deadline).unwrap_or_default() + DRAIN_MARGIN,
+        grace: timeouts::duration(&args.drain_deadline).unwrap_or_default() + DRAIN_MARGIN,
         format: args.log_format,
     }
 }

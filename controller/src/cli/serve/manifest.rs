@@ -82,3 +82,6 @@ endpoints: [{{addresses: ['{ip}']}}]
 "
     );
 }
+
+#[cfg(test)]
+mod tests;
