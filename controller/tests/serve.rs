@@ -18,12 +18,12 @@ echo "$$ $*" >> "$(dirname "$0")/dataplane.starts"
 trap 'echo drained >> "$(dirname "$0")/order"; exit 0' TERM
 echo 'something else'
 echo 'ready http=127.0.0.1:4001 admin=127.0.0.1:4002'
-while :; do sleep 0.02; done"#;
+while kill -0 $PPID; do sleep 0.02; done 2>/dev/null"#;
 const CONTROLLER: &str = r#"
 echo "$$ $*" >> "$(dirname "$0")/controller.starts"
 trap 'echo stopped >> "$(dirname "$0")/order"; exit 0' TERM
 echo 'controller up' >&2
-while :; do sleep 0.02; done"#;
+while kill -0 $PPID; do sleep 0.02; done 2>/dev/null"#;
 
 /// The binaries, and a run directory whose path is short enough for a socket.
 struct Folder(TempDir, TempDir);
@@ -113,6 +113,14 @@ impl Serve {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("stdout");
         (status.code(), rest)
+    }
+}
+
+impl Drop for Serve {
+    /// What a failed test leaves behind; does nothing to one that was waited for.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -254,9 +262,9 @@ fn a_taken_address_is_an_error_and_in_the_demo_a_detour() {
     let folder = Folder::new(CONTROLLER, DATAPLANE);
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let taken = listener.local_addr().expect("address").to_string();
-    for flag in ["--http", "--admin"] {
+    for (flag, other) in [("--http", "--admin"), ("--admin", "--http")] {
         let output = folder
-            .command(&[&PORTS[..1], &[flag, &taken]].concat())
+            .command(&["routes", flag, &taken, other, "127.0.0.1:0"])
             .output()
             .expect("run");
         assert_eq!(output.status.code(), Some(2));
@@ -308,6 +316,8 @@ fn one_app_becomes_a_folder_of_manifests() {
         &format!("localhost:{port}"),
         "--http",
         "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
         "--run-dir",
         folder.run_dir(),
     ]);
@@ -320,6 +330,26 @@ fn one_app_becomes_a_folder_of_manifests() {
         manifest.contains("addresses: ['127.0.0.1']"),
         "the address that accepts: {manifest}"
     );
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.end().0, Some(0));
+}
+
+#[test]
+fn a_run_directory_has_one_user() {
+    let folder = Folder::new(CONTROLLER, DATAPLANE);
+    let arguments = [&PORTS[..], &["--run-dir", folder.run_dir()]].concat();
+    let serve = folder.serve(&arguments);
+    let output = folder.command(&arguments).output().expect("run");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("another 'holdfast serve' uses the run directory"),
+        "{}",
+        stderr(&output)
+    );
+    // Killed, it leaves nothing behind that keeps the next one out.
+    serve.signal(Signal::KILL);
+    assert_eq!(serve.end().0, None);
+    let serve = folder.serve(&arguments);
     serve.signal(Signal::TERM);
     assert_eq!(serve.end().0, Some(0));
 }

@@ -1,22 +1,17 @@
-//! Where the two other binaries are, the run directory, and the command lines of a stack.
+//! Where the two other binaries are, and the command lines of a stack.
 
-use std::fs::{self, Permissions};
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::Args;
+use super::run_dir::RunDir;
 use super::supervise::Process;
 use crate::compile::timeouts;
 
-/// `sockaddr_un` holds no longer path.
-const SOCKET_PATH_MOST: usize = 107;
 /// The controller has nothing to wait for.
 const CONTROLLER_GRACE: Duration = Duration::from_secs(5);
 /// How much longer than its drain deadline the data plane may take.
@@ -47,68 +42,6 @@ impl Binaries {
             dataplane: beside("holdfast-dataplane")?,
         })
     }
-}
-
-/// A private folder for the socket and generated manifests; a temporary one goes away with this value.
-pub(super) struct RunDir {
-    path: PathBuf,
-    _temporary: Option<TempDir>,
-}
-
-impl RunDir {
-    pub(super) fn new(chosen: Option<&Path>) -> anyhow::Result<Self> {
-        let run_dir = match chosen {
-            None => {
-                let private = Permissions::from_mode(0o700);
-                let temporary = tempfile::Builder::new()
-                    .prefix("holdfast-")
-                    .permissions(private)
-                    .tempdir();
-                let temporary = temporary.context("cannot make a run directory")?;
-                Self {
-                    path: temporary.path().to_owned(),
-                    _temporary: Some(temporary),
-                }
-            }
-            Some(path) => {
-                create_private(path)
-                    .with_context(|| format!("cannot use the run directory '{}'", path.display()))?;
-                Self {
-                    path: fs::canonicalize(path)?,
-                    _temporary: None,
-                }
-            }
-        };
-        let socket = run_dir.socket();
-        if socket.as_os_str().len() > SOCKET_PATH_MOST {
-            bail!(
-                "the path of the socket '{}' must not be longer than {SOCKET_PATH_MOST} bytes; \
-                 choose a shorter --run-dir",
-                socket.display()
-            );
-        }
-        Ok(run_dir)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.path.join("holdfast.sock")
-    }
-}
-
-/// A folder that is there already keeps its permissions only if nobody else can write into it.
-fn create_private(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o022 != 0 {
-        return Err(io::Error::other(
-            "it must not be writable by others; run 'chmod go-w' on it",
-        ));
-    }
-    Ok(())
 }
 
 /// The addresses to ask for, the first time.
