@@ -117,7 +117,7 @@ fn shows_the_phases_of_a_session() {
     for part in [
         "* connected to 127.0.0.1:",
         "subprotocol: v1; extensions: none",
-        "* Ping answered in ",
+        "* ping answered in ",
         "* 3 rounds: ",
     ] {
         assert!(text.contains(part), "{part}: {text}");

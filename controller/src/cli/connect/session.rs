@@ -82,7 +82,7 @@ impl Session {
         .await?;
         let took = sent.elapsed();
         if round < ROUNDS_SHOWN {
-            line('*', &format!("Ping answered in {}", milliseconds(took)));
+            line('*', &format!("ping answered in {}", milliseconds(took)));
         }
         Ok(took)
     }
