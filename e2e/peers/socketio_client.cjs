@@ -1,6 +1,7 @@
 'use strict';
 // A Socket.IO client with its default transports: polling first, then the upgrade.
 
+const dns = require('node:dns');
 const { io } = require('socket.io-client');
 const { serve } = require('./lines.cjs');
 
@@ -9,8 +10,9 @@ let heard = [];
 
 function connect({ address, port, host, transports }) {
   heard = [];
-  socket = io(`http://${address}:${port}`, {
-    extraHeaders: { Host: host },
+  // Its HTTP client overwrites the Host field, so the name in the URL is the one that counts.
+  dns.lookup = (_, options, done) => done(null, options.all ? [{ address, family: 4 }] : address, 4);
+  socket = io(`http://${host}:${port}`, {
     reconnection: false,
     forceNew: true,
     ...(transports ? { transports } : {}),
