@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::encoding::append;
 use crate::id::{EndpointSetId, RouteId};
 use crate::model::{EndpointSet, Route, RouteTable};
 
@@ -18,9 +19,15 @@ pub use self::tracked::Tracked;
 
 /// Hash of a resource's canonical (postcard) encoding.
 pub fn content_hash(resource: &impl Serialize) -> u64 {
-    // Encoding plain values into memory has no way to fail; a hash of nothing would only cost a
+    hash_in(&mut Vec::with_capacity(512), resource)
+}
+
+fn hash_in(buffer: &mut Vec<u8>, resource: &impl Serialize) -> u64 {
+    buffer.clear();
+    // Encoding plain values into memory has no way to fail; a hash of less would only cost a
     // needless update.
-    xxh3_64(&postcard::to_stdvec(resource).unwrap_or_default())
+    let _ = append(buffer, resource);
+    xxh3_64(buffer)
 }
 
 /// The hash of a whole table, independent of order: the wrapping sum of its resources' content
@@ -31,9 +38,15 @@ pub struct Digest(pub u64);
 impl RouteTable {
     /// The table's digest. Encodes all of it; [`Tracked`] keeps it up to date instead.
     pub fn digest(&self) -> Digest {
-        let routes = self.routes.values().map(content_hash);
-        let sets = self.endpoint_sets.values().map(content_hash);
-        Digest(routes.chain(sets).fold(0, u64::wrapping_add))
+        let mut buffer = Vec::with_capacity(512);
+        let mut sum = 0_u64;
+        for route in self.routes.values() {
+            sum = sum.wrapping_add(hash_in(&mut buffer, route));
+        }
+        for set in self.endpoint_sets.values() {
+            sum = sum.wrapping_add(hash_in(&mut buffer, set));
+        }
+        Digest(sum)
     }
 
     /// The operations that turn `self` into `next`, in canonical order: sets and routes put, then

@@ -5,6 +5,7 @@
 //! bytes and values out.
 
 pub mod canonical;
+mod encoding;
 pub mod id;
 pub mod limits;
 pub mod matching;

@@ -19,6 +19,8 @@ pub const MAX_MATCHES: usize = 256;
 pub const MAX_CONDITIONS: usize = 32;
 /// Backends of a route.
 pub const MAX_BACKENDS: usize = 64;
+/// A resource as it is sent; well within a frame.
+pub const MAX_RESOURCE_LEN: usize = 4 << 20;
 /// A name: of an object, a rule, a host, a port, a header, a parameter, a cookie, a subprotocol.
 pub const MAX_NAME_LEN: usize = 253;
 /// A path or the exact value of a condition.

@@ -7,8 +7,10 @@ mod matches;
 
 use std::time::Duration;
 
+use serde::Serialize;
 use thiserror::Error;
 
+use crate::encoding::append;
 use crate::limits::*;
 use crate::matching::{compiles, host};
 use crate::model::{EndpointSet, HostPattern, Route};
@@ -66,6 +68,12 @@ pub enum Invalid {
         /// Where.
         field: &'static str,
     },
+    /// The resource as a whole is too large to be sent.
+    #[error("it must not be larger than {MAX_RESOURCE_LEN} bytes; it has {got}")]
+    TooLarge {
+        /// Its encoded length in bytes.
+        got: usize,
+    },
     /// A regular expression does not compile or is too large.
     #[error("regular expression '{pattern}' is not usable: {reason}")]
     Regex {
@@ -88,6 +96,7 @@ pub enum Invalid {
 /// The first thing that is wrong.
 pub fn route(route: &Route) -> Result<(), Invalid> {
     route_bounds(route)?;
+    encoded(route)?;
     route.matches.iter().try_for_each(compiles)
 }
 
@@ -127,7 +136,17 @@ pub fn endpoint_set(set: &EndpointSet) -> Result<(), Invalid> {
     let pairs = set.endpoints.iter().zip(set.endpoints.iter().skip(1));
     match pairs.into_iter().find(|(a, b)| a.address >= b.address) {
         Some((_, b)) => Err(repeated("endpoints", &b.address.to_string())),
-        None => Ok(()),
+        None => encoded(set),
+    }
+}
+
+fn encoded(resource: &impl Serialize) -> Result<(), Invalid> {
+    let mut buffer = Vec::with_capacity(512);
+    // Can't fail, see `content_hash`; what has no encoding would be refused when it is sent.
+    let _ = append(&mut buffer, resource);
+    match buffer.len() {
+        got if got > MAX_RESOURCE_LEN => Err(Invalid::TooLarge { got }),
+        _ => Ok(()),
     }
 }
 

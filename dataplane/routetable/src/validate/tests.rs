@@ -41,6 +41,14 @@ fn refusals_name_the_field_and_the_remedy() {
         "`rule` must not be longer than 253 bytes; it has 254"
     );
     assert_eq!(
+        refusal(|r| {
+            let value = |n: u32| header(&format!("x-{n}"), ValuePattern::Exact("v".repeat(4096)));
+            r.matches[0].headers = (0..32).map(value).collect();
+            r.matches = vec![r.matches[0].clone(); 40];
+        }),
+        "it must not be larger than 4194304 bytes; it has 5253204"
+    );
+    assert_eq!(
         refusal(|r| r.timeouts.connect = Duration::ZERO),
         "`timeouts.connect` must be more than zero and at most a century"
     );

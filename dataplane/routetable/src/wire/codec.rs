@@ -1,26 +1,22 @@
 //! Frames: length, checksum, postcard. Every size is checked before memory is taken for it.
 
 mod decoder;
+mod snapshot;
 
-use std::sync::Arc;
-
-use serde::Serialize;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::decoder::Decoder;
-use super::{Message, PROTOCOL, SnapshotBegin, ToDataplane, Version};
-use crate::model::RouteTable;
+pub use self::snapshot::snapshot_frames;
+use super::{Message, PROTOCOL};
+use crate::encoding::append;
 
 /// Length of a frame's header: u32 payload length, u64 checksum.
 pub const HEADER_LEN: usize = 12;
 
-/// Largest payload, in bytes. Parts of a snapshot stay near [`PART_LEN`]; only a single delta of
-/// tens of thousands of changed routes comes near it, and then a snapshot goes instead.
+/// Largest payload, in bytes. Parts of a snapshot stay near 1 MiB; only a single delta of tens of
+/// thousands of changed routes comes near it, and then a snapshot goes instead.
 pub const MAX_FRAME_LEN: usize = 16 << 20;
-
-/// Aimed payload of one snapshot part, in bytes.
-const PART_LEN: usize = 1 << 20;
 
 /// Why bytes are not a frame.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -51,7 +47,8 @@ pub enum FrameError {
 /// [`FrameError::TooLong`] or [`FrameError::Bounds`] when the other side would refuse it for its size.
 pub fn encode_frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
     message.check()?;
-    let mut frame = postcard::to_extend(message, vec![0; HEADER_LEN]).map_err(|_| FrameError::Malformed)?;
+    let mut frame = vec![0; HEADER_LEN];
+    append(&mut frame, message).map_err(|_| FrameError::Malformed)?;
     seal(&mut frame)?;
     Ok(frame)
 }
@@ -90,46 +87,4 @@ pub fn decode_frame<M: Message>(bytes: &[u8]) -> Result<(M, usize), FrameError> 
     let message = M::decode(payload)?;
     message.check()?;
     Ok((message, HEADER_LEN + len))
-}
-
-/// Encodes a whole table as the frames of one snapshot.
-///
-/// # Errors
-/// [`FrameError::TooLong`] when a single resource exceeds a frame.
-pub fn snapshot_frames(table: &RouteTable, version: Version) -> Result<Vec<Vec<u8>>, FrameError> {
-    let begin = SnapshotBegin {
-        version,
-        routes: table.routes.len() as u32,
-        endpoint_sets: table.endpoint_sets.len() as u32,
-        digest: table.digest(),
-        deliberately_empty: table.is_empty(),
-    };
-    let mut frames = vec![encode_frame(&ToDataplane::SnapshotBegin(begin))?];
-    for part in parts(table.endpoint_sets.values()) {
-        frames.push(encode_frame(&ToDataplane::SnapshotEndpointSets(part))?);
-    }
-    for part in parts(table.routes.values()) {
-        frames.push(encode_frame(&ToDataplane::SnapshotRoutes(part))?);
-    }
-    frames.push(encode_frame(&ToDataplane::SnapshotEnd(version))?);
-    Ok(frames)
-}
-
-/// Cuts resources into groups whose encoding is near [`PART_LEN`].
-fn parts<'a, T: Serialize + 'a>(resources: impl Iterator<Item = &'a Arc<T>>) -> Vec<Vec<Arc<T>>> {
-    let mut parts = Vec::new();
-    let mut part = Vec::new();
-    let mut size = 0;
-    for resource in resources {
-        size += postcard::experimental::serialized_size(resource).unwrap_or(PART_LEN);
-        part.push(Arc::clone(resource));
-        if size >= PART_LEN {
-            parts.push(std::mem::take(&mut part));
-            size = 0;
-        }
-    }
-    if !part.is_empty() {
-        parts.push(part);
-    }
-    parts
 }
