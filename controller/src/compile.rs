@@ -26,10 +26,11 @@ mod websocketroute;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::RouteTable;
+use routetable::{RouteTable, validate};
 
 pub use finding::{Finding, Location, Reason, Severity};
 pub use status::{ObjectStatus, Outcome};
+pub(crate) use timeouts::duration;
 
 use crate::world::{Kind, Name, Object, ObjectKey, World};
 use draft::Draft;
@@ -93,6 +94,20 @@ pub fn compile(world: &World, settings: &Settings) -> Compiled {
     for draft in &mut drafts {
         findings.extend(resolver.resolve(draft));
     }
+    drafts.retain(|draft| match validate::route(&draft.route) {
+        Ok(()) => true,
+        Err(error) => {
+            let field = FieldPath::new("spec");
+            let message = format!("rule '{}' is beyond what is served: {error}", draft.route.rule);
+            findings.push(Finding::error(
+                &draft.key(),
+                &field,
+                Reason::InvalidValue,
+                message,
+            ));
+            false
+        }
+    });
     let offered = drafts.iter().map(Draft::key).collect();
     findings.extend(conflict::resolve(&mut drafts));
     let table = assemble(drafts, resolver);

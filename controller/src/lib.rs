@@ -1,8 +1,11 @@
 //! The control side of Holdfast: Kubernetes objects in, a route table out, and the command people type.
 
+pub mod app;
 pub mod cli;
 pub mod compile;
+pub mod config;
 pub mod crd;
+pub mod publish;
 pub mod source;
 pub mod world;
 pub mod yaml;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use routetable::limits::MAX_ENDPOINTS;
 use routetable::{Endpoint, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
 use super::draft::{BackendRef, Draft};
@@ -80,7 +81,16 @@ impl<'a> Resolver<'a> {
         let written = written(&backend.port);
         let id = EndpointSetId::new(&namespace, &name.name, &written);
         let set = self.sets.entry(id).or_insert_with(|| {
-            let endpoints = endpoints(self.world, &name, &port.name);
+            let mut endpoints = endpoints(self.world, &name, &port.name);
+            if endpoints.len() > MAX_ENDPOINTS {
+                let message = format!(
+                    "'{}' has {} endpoints; the first {MAX_ENDPOINTS} are used",
+                    name.name,
+                    endpoints.len()
+                );
+                report.warning(&backend.field, Reason::InvalidEndpoints, message);
+                endpoints.truncate(MAX_ENDPOINTS);
+            }
             let service = name.name.clone();
             Arc::new(EndpointSet {
                 id,

@@ -76,26 +76,39 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
     drafts
 }
 
+/// One draft per host, so that each keeps its id whatever hosts come and go.
 fn default_backend(
     ingress: &Ingress,
     mut hosts: Vec<(FieldPath, HostPattern)>,
     order: u32,
     report: &mut Report<'_>,
-) -> Option<Draft> {
-    let written = ingress.spec.default_backend.as_ref()?;
+) -> Vec<Draft> {
+    let Some(written) = ingress.spec.default_backend.as_ref() else {
+        return vec![];
+    };
     let field = FieldPath::new("spec.defaultBackend");
     hosts.retain(|(_, host)| *host != HostPattern::Any);
     hosts.push((field.clone(), HostPattern::Any));
-    let identity = Identity {
-        object: report.object,
-        created: ingress.created,
-        order,
-        key: "default".to_owned(),
-        rule: "default".to_owned(),
-    };
     let backends = backend(written, &field, report);
-    let matches = vec![(field, every_path())];
-    Some(Draft::new(identity, hosts, matches, backends, Timeouts::default()).into_fallback())
+    let draft = |(offset, host): (u32, (FieldPath, HostPattern))| {
+        let identity = Identity {
+            object: report.object,
+            created: ingress.created,
+            order: order + offset,
+            key: format!("default {}", host.1),
+            rule: "default".to_owned(),
+        };
+        let matches = vec![(field.clone(), every_path())];
+        Draft::new(
+            identity,
+            vec![host],
+            matches,
+            backends.clone(),
+            Timeouts::default(),
+        )
+        .into_fallback()
+    };
+    (0..).zip(hosts).map(draft).collect()
 }
 
 fn path_match(written: &HTTPIngressPath, field: &FieldPath, report: &mut Report<'_>) -> Option<PathMatch> {

@@ -4,7 +4,7 @@
 
 mod words;
 
-pub(super) use words::closest;
+pub(crate) use words::closest;
 
 use serde_json::{Map, Value};
 
@@ -98,6 +98,8 @@ impl Walk<'_> {
     fn object(&mut self, map: &Map<String, Value>, schema: &Value, field: &FieldPath) {
         let properties = schema.get("properties").and_then(Value::as_object);
         let additional = schema.get("additionalProperties");
+        let known = || properties.into_iter().flatten().map(|(name, _)| name.as_str());
+        let mut meant = Vec::new();
         for (name, value) in map {
             let child = field.field(name);
             match (properties.and_then(|known| known.get(name)), additional) {
@@ -105,15 +107,16 @@ impl Walk<'_> {
                 (None, Some(schema @ Value::Object(_))) => self.value(value, schema, &child),
                 (None, Some(Value::Bool(true))) => {}
                 (None, _) => {
-                    let known = properties.into_iter().flatten().map(|(name, _)| name.as_str());
-                    let message = words::unknown_field(name, known.collect(), field);
+                    meant.extend(words::closest(name, known()));
+                    let message = words::unknown_field(name, known().collect(), field);
                     self.add(&child, Reason::UnknownField, message);
                 }
             }
         }
         let required = schema.get("required").and_then(Value::as_array);
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            if !map.contains_key(name) {
+            // A misspelled field is one mistake, not two.
+            if !map.contains_key(name) && !meant.contains(&name) {
                 let child = field.field(name);
                 let form = properties
                     .and_then(|known| known.get(name))

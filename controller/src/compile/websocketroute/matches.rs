@@ -3,12 +3,10 @@
 //! A match that can't be evaluated is left out as a whole: without one of its conditions it would
 //! take requests that were never meant for it.
 
-use std::sync::Arc;
-
-use routetable::matching::Index;
+use routetable::validate;
 use routetable::{
-    EndpointSetId, HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteId, RouteMatch, Timeouts,
-    ValueMatch, ValuePattern,
+    HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteId, RouteMatch, Timeouts, ValueMatch,
+    ValuePattern,
 };
 
 use crate::compile::field::FieldPath;
@@ -136,17 +134,17 @@ fn regex_length_problem(pattern: &str) -> Option<String> {
         .then(|| format!("must be a regular expression of at most {MAX_REGEX} characters; got {length}"))
 }
 
-/// Asks the data plane's own index, so that what is accepted here is served there.
+/// Asks the contract with the data plane, so that what is accepted here is served there.
 fn regex_problem(lowered: &RouteMatch) -> Option<String> {
     let source = ObjectRef {
         kind: ObjectKind::WebSocketRoute,
-        namespace: String::new(),
-        name: String::new(),
+        namespace: "probe".to_owned(),
+        name: "probe".to_owned(),
     };
-    let route = Route {
+    let probe = Route {
         id: RouteId::new(&source, ""),
         source,
-        rule: String::new(),
+        rule: "probe".to_owned(),
         created: 0,
         order: 0,
         fallback: false,
@@ -155,12 +153,7 @@ fn regex_problem(lowered: &RouteMatch) -> Option<String> {
         backends: vec![],
         timeouts: Timeouts::default(),
     };
-    let mut index = Index::<EndpointSetId>::default();
-    let probe = EndpointSetId::new("", "", "");
-    index
-        .insert(Arc::new(route), probe)
-        .err()
-        .map(|error| error.to_string())
+    validate::route(&probe).err().map(|error| error.to_string())
 }
 
 /// A token of RFC 9110 section 5.6.2.

@@ -1,0 +1,42 @@
+//! Brings the compiled table to the data planes (design section 5).
+//!
+//! [`debounce`] turns a stream of compilations into versions, [`listener`] owns the socket and who
+//! may connect, [`session`] keeps one data plane up to date, [`peers`] holds what they answered.
+//! Never changes a table and never queues versions: the latest wins.
+
+pub mod debounce;
+pub mod listener;
+pub mod peers;
+pub mod session;
+
+use routetable::RouteTable;
+use routetable::canonical::{Digest, Tracked};
+use routetable::wire::Version;
+
+/// A table at a version.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The version.
+    pub version: Version,
+    content: Tracked,
+}
+
+impl Published {
+    /// Gives a table its version.
+    pub fn new(version: Version, table: RouteTable) -> Self {
+        Self {
+            version,
+            content: table.into(),
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &RouteTable {
+        self.content.table()
+    }
+
+    /// The table's digest.
+    pub fn digest(&self) -> Digest {
+        self.content.digest()
+    }
+}
