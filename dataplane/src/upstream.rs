@@ -1,1 +1,8 @@
 //! The way to the endpoints: choosing one, connecting, keeping idle connections.
+
+pub mod balance;
+pub mod body;
+pub mod connect;
+pub mod dial;
+pub mod lease;
+pub mod pool;

@@ -1,0 +1,15 @@
+//! HTTP/1.1 between clients and endpoints: one [`connection`] carries requests, a [`service`] takes
+//! each from its head to a refusal, a forwarded answer or an upgrade.
+//!
+//! Hyper parses and frames; this module does what a proxy must add (behaviours 9 to 17).
+
+pub mod body;
+pub mod connection;
+pub mod date;
+pub mod forward;
+pub mod header;
+pub mod io;
+pub mod record;
+pub mod respond;
+pub mod service;
+pub mod target;

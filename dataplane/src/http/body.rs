@@ -1,0 +1,161 @@
+//! An answer's body on its way to the client; carries the request's account to its end.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use thiserror::Error;
+use tokio::time::{Instant, Sleep};
+
+use super::record::Record;
+use crate::upstream::lease::Lease;
+
+/// Why an answer broke off. The client's connection breaks off with it.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// The endpoint's body broke off, or its framing is wrong.
+    #[error("the backend's body broke off: {0}")]
+    Upstream(#[from] hyper::Error),
+    /// The endpoint was silent for `timeouts.idle`.
+    #[error("the backend sent nothing for {0:?}")]
+    Idle(Duration),
+}
+
+/// A body for a client.
+#[derive(Debug)]
+pub struct ResponseBody {
+    source: Source,
+    record: Record,
+}
+
+#[derive(Debug)]
+enum Source {
+    Own(Option<Bytes>),
+    Upstream {
+        incoming: Incoming,
+        lease: Option<Lease>,
+        silence: Option<Silence>,
+    },
+}
+
+impl ResponseBody {
+    /// A text of ours.
+    pub fn own(text: Bytes, record: Record) -> Self {
+        Self {
+            source: Source::Own(Some(text).filter(|text| !text.is_empty())),
+            record,
+        }
+    }
+
+    /// An endpoint's body; `idle` bounds its silence. The lease ends with the body.
+    pub fn upstream(incoming: Incoming, lease: Lease, idle: Option<Duration>, record: Record) -> Self {
+        let mut lease = Some(lease);
+        if incoming.is_end_stream() {
+            lease.take().into_iter().for_each(Lease::finish);
+        }
+        Self {
+            source: Source::Upstream {
+                incoming,
+                lease,
+                silence: idle.map(Silence::new),
+            },
+            record,
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let (incoming, lease, silence) = match &mut this.source {
+            Source::Own(text) => {
+                let text = text.take();
+                this.record.sent(text.as_ref().map_or(0, Bytes::len));
+                return Poll::Ready(text.map(|text| Ok(Frame::data(text))));
+            }
+            Source::Upstream {
+                incoming,
+                lease,
+                silence,
+            } => (incoming, lease, silence),
+        };
+        match Pin::new(&mut *incoming).poll_frame(cx) {
+            Poll::Pending => match silence {
+                Some(silence) if silence.poll(cx) => Poll::Ready(Some(Err(BodyError::Idle(silence.limit)))),
+                _ => Poll::Pending,
+            },
+            Poll::Ready(Some(Ok(frame))) => {
+                let data = frame.into_data().ok();
+                if incoming.is_end_stream() || data.is_none() {
+                    lease.take().into_iter().for_each(Lease::finish);
+                }
+                if let Some(silence) = silence {
+                    silence.broken();
+                }
+                // Trailers end here; see `header`.
+                this.record.sent(data.as_ref().map_or(0, Bytes::len));
+                Poll::Ready(data.map(|data| Ok(Frame::data(data))))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => {
+                lease.take().into_iter().for_each(Lease::finish);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(text) => text.is_none(),
+            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Source::Upstream { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+/// A clock of the endpoint's silence, started lazily: most bodies never wait.
+#[derive(Debug)]
+struct Silence {
+    limit: Duration,
+    since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            since: None,
+            sleep: None,
+        }
+    }
+
+    fn broken(&mut self) {
+        self.since = None;
+    }
+
+    /// True when the silence has lasted for too long; else the task is woken when it has.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx).is_ready()
+    }
+}

@@ -1,0 +1,199 @@
+//! Plain HTTP: a request goes to an endpoint over a pooled connection, its answer comes back.
+//!
+//! Bodies stream both ways, a chunk at a time; neither head is sent before it is checked.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
+
+use super::body::ResponseBody;
+use super::header as fields;
+use super::record::Record;
+use super::respond;
+use super::service::Client;
+use super::target::Target;
+use crate::error::{Reason, Refusal};
+use crate::snapshot::RouteEntry;
+use crate::upstream::body::{RequestBody, Upload};
+use crate::upstream::dial::{Dial, Dialed, Way};
+use crate::upstream::lease::Lease;
+use crate::upstream::pool::Connection;
+use crate::worker::Local;
+
+/// Forwards a request that `route` took.
+///
+/// # Errors
+/// The refusal to answer with; the record is given back for it through `record`.
+pub async fn forward(
+    local: &Rc<Local>,
+    route: &Arc<RouteEntry>,
+    request: Request<RequestBody>,
+    record: &mut Record,
+) -> Result<(Response<Incoming>, Lease), Refusal> {
+    let upload = request.body().upload();
+    record.set_upload(Rc::clone(&upload));
+    let mut request = request;
+    let mut reuse = true;
+    loop {
+        let dial = Dial {
+            local,
+            route,
+            reuse,
+            deadline: record.started() + route.route.timeouts.handshake,
+        };
+        let Dialed {
+            slot,
+            endpoint,
+            guard,
+            way,
+        } = dial.dial(record).await?;
+        let mut connection = match way {
+            Way::Idle(connection) => connection,
+            Way::Fresh(stream) => {
+                let max_head = local.shared.limits.max_head_size;
+                Connection::open(stream, &endpoint, max_head).await.map_err(broken)?
+            }
+        };
+        let reused = connection.reused();
+        let sent = exchange(&mut connection, request, route, &upload).await;
+        match sent.and_then(|response| check(response).map_err(Failure::Refused)) {
+            Ok(response) => {
+                let lease = Lease::new(connection, &local.pool, upload, guard);
+                return Ok((response, lease));
+            }
+            // The endpoint closed it while it was idle; nothing was sent. Once, on a fresh one.
+            Err(Failure::Unsent(unsent)) if reused => {
+                request = *unsent;
+                reuse = false;
+            }
+            Err(Failure::Unsent(_)) => {
+                local.shared.metrics.upstream_failed(&slot, Reason::BadUpstreamResponse);
+                return Err(Refusal::new(
+                    Reason::BadUpstreamResponse,
+                    "the backend closed the connection",
+                ));
+            }
+            Err(Failure::Refused(refusal)) => {
+                if refusal.reason.side() == crate::error::Side::Upstream {
+                    local.shared.metrics.upstream_failed(&slot, refusal.reason);
+                }
+                return Err(refusal);
+            }
+        }
+    }
+}
+
+enum Failure {
+    Unsent(Box<Request<RequestBody>>),
+    Refused(Refusal),
+}
+
+/// Sends the request and waits for the answer's head. The wait begins anew with every chunk of the
+/// request's body, so that a long upload has all its time.
+async fn exchange(
+    connection: &mut Connection,
+    request: Request<RequestBody>,
+    route: &RouteEntry,
+    upload: &Upload,
+) -> Result<Response<Incoming>, Failure> {
+    let patience = route.route.timeouts.handshake;
+    let mut answer = std::pin::pin!(connection.send(request));
+    loop {
+        let deadline = upload.progress() + patience;
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer.map_err(|mut error| match error.take_message() {
+                Some(request) => Failure::Unsent(Box::new(request)),
+                None if upload.failed() => Failure::Refused(Refusal::new(
+                    Reason::BadRequest,
+                    "the request's body broke off or is not framed properly",
+                )),
+                None => Failure::Refused(broken(error.error())),
+            }),
+            () = tokio::time::sleep_until(deadline) => {}
+        }
+        if Instant::now() < upload.progress() + patience {
+            continue;
+        }
+        return Err(Failure::Refused(if upload.starved() && !upload.done() {
+            Refusal::new(Reason::RequestTimeout, "the request's body did not come in time")
+        } else {
+            Refusal::new(Reason::HandshakeTimeout, "the backend did not answer in time")
+        }));
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Refusal {
+    tracing::debug!(%error, "bad upstream answer");
+    Refusal::new(
+        Reason::BadUpstreamResponse,
+        "the backend's answer is not HTTP, or it broke off",
+    )
+}
+
+/// Refuses heads that two parsers could read in two ways (behaviour 15).
+fn check(response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
+    let bad = |detail: &'static str| Err(Refusal::new(Reason::BadUpstreamResponse, detail));
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return bad("the backend switched protocols without being asked");
+    }
+    let headers = response.headers();
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next() {
+        if encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return bad("the backend's Transfer-Encoding is not 'chunked'");
+        }
+        if headers.contains_key(header::CONTENT_LENGTH) {
+            return bad("the backend sent Content-Length with Transfer-Encoding");
+        }
+    }
+    Ok(response)
+}
+
+/// The request's head as the endpoint gets it. Framing is written anew, of one kind only.
+pub fn request_head(mut parts: Parts, target: &Target, client: &Client, body: &RequestBody) -> Parts {
+    let chunked = body.size_hint().exact().is_none();
+    fields::remove_lookalikes(&mut parts.headers);
+    fields::remove_hop_by_hop(&mut parts.headers);
+    fields::set_forwarded(&mut parts.headers, client.peer, client.local, &target.host);
+    parts.headers.insert(header::HOST, target.host.clone());
+    if chunked {
+        let chunked = HeaderValue::from_static("chunked");
+        parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+    }
+    if parts.version == Version::HTTP_10 {
+        // RFC 9110 section 10.1.1.
+        parts.headers.remove(header::EXPECT);
+    }
+    parts.uri = Uri::from(target.path_and_query.clone());
+    parts.version = Version::HTTP_11;
+    parts
+}
+
+/// The answer as the client gets it.
+pub fn answer(
+    local: &Local,
+    response: Response<Incoming>,
+    lease: Lease,
+    route: &RouteEntry,
+    mut record: Record,
+) -> Response<ResponseBody> {
+    let (mut parts, body) = response.into_parts();
+    record.set_answer(parts.status.as_u16(), None);
+    fields::remove_hop_by_hop(&mut parts.headers);
+    parts.headers.entry(header::SERVER).or_insert(respond::SERVER);
+    parts.headers.entry(header::DATE).or_insert_with(|| local.date.value());
+    parts.version = Version::HTTP_11;
+    if !lease.upload().done() {
+        // What is left of the request's body must not be read as the next request.
+        let close = HeaderValue::from_static("close");
+        parts.headers.insert(header::CONNECTION, close);
+    }
+    let body = ResponseBody::upstream(body, lease, route.route.timeouts.idle, record);
+    Response::from_parts(parts, body)
+}

@@ -1,0 +1,206 @@
+//! Header fields that end at a proxy, and those it writes itself (behaviours 11 to 13).
+//!
+//! Pure. Fields keep their spelling: hyper remembers it beside the map.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that concern one connection only (RFC 9110 section 7.6.1), and what proxies made up
+/// beside them. `Trailer` and `TE` go because trailers end here.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Prefix of the forwarding fields; all of them are ours to write.
+const X_FORWARDED: &str = "x-forwarded-";
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Whether any of the comma-separated tokens of `name` is `token`, in any case.
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|t| t.eq_ignore_ascii_case(token))
+}
+
+/// The comma-separated tokens of all fields `name`. Values that are not text have none.
+pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+/// Removes what concerns this connection only, and what `Connection` names, except fields that
+/// a client must not be able to hide: Host, framing, forwarding and the handshake's own.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        .filter(|name| !protected(name.as_str()))
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+/// Fields that `Connection` can't remove and that have no look-alikes.
+fn protected(name: &str) -> bool {
+    matches!(name, "host" | "content-length" | "content-type" | "expect" | "forwarded" | "x-real-ip")
+        || name.starts_with(X_FORWARDED)
+        || name.starts_with("sec-websocket-")
+}
+
+/// Removes fields that some backends would read as one of framing or forwarding because they take
+/// `_` for `-` (CGI and its heirs do).
+pub fn remove_lookalikes(headers: &mut HeaderMap) {
+    let lookalikes: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| {
+            let dashed = name.as_str().replace('_', "-");
+            protected(&dashed) || HOP_BY_HOP.iter().any(|hop| hop.as_str() == dashed)
+        })
+        .cloned()
+        .collect();
+    for name in &lookalikes {
+        headers.remove(name);
+    }
+}
+
+/// Writes who is asking, over whatever the client claims: every `X-Forwarded-*`, `X-Real-IP` and
+/// `Forwarded` is ours (ingress-nginx lets unknown `X-Forwarded-*` pass; we drop them).
+pub fn set_forwarded(headers: &mut HeaderMap, client: SocketAddr, local: SocketAddr, host: &HeaderValue) {
+    let claimed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(X_FORWARDED))
+        .cloned()
+        .collect();
+    for name in &claimed {
+        headers.remove(name);
+    }
+    let client = client.ip().to_canonical();
+    let address = text(client.to_string());
+    headers.insert(HeaderName::from_static("x-forwarded-for"), address.clone());
+    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http"));
+    headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
+    headers.insert(HeaderName::from_static("x-forwarded-port"), HeaderValue::from(local.port()));
+    headers.insert(X_REAL_IP, address);
+    headers.insert(header::FORWARDED, forwarded(client, host));
+}
+
+/// RFC 7239. A host never has a quote in it: [`target`](super::target) saw to that.
+fn forwarded(client: IpAddr, host: &HeaderValue) -> HeaderValue {
+    let mut value = match client {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    };
+    if let Ok(host) = host.to_str() {
+        let _ = write!(value, ";host=\"{host}\"");
+    }
+    value.push_str(";proto=http");
+    text(value)
+}
+
+fn text(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn connection_removes_what_it_names_but_not_what_others_rely_on() {
+        let mut headers = map(&[
+            ("connection", "close, X-Hop , host"),
+            ("connection", "content-length,x-forwarded-for,sec-websocket-key"),
+            ("x-hop", "1"),
+            ("host", "a"),
+            ("content-length", "0"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("sec-websocket-key", "k"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABk"),
+            ("x-end", "stays"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(
+            names(&headers),
+            ["content-length", "host", "sec-websocket-key", "x-end", "x-forwarded-for"]
+        );
+    }
+
+    #[test]
+    fn lookalikes_go_and_other_underscores_stay() {
+        let mut headers = map(&[
+            ("content_length", "5"),
+            ("Transfer_Encoding", "chunked"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("x-forwarded_proto", "https"),
+            ("x_real_ip", "1.2.3.4"),
+            ("my_field", "stays"),
+        ]);
+        remove_lookalikes(&mut headers);
+        assert_eq!(names(&headers), ["my_field"]);
+    }
+
+    #[test]
+    fn forwarding_fields_are_overwritten() {
+        let mut headers = map(&[
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "7.7.7.7"),
+            ("x-forwarded-prefix", "/evil"),
+            ("forwarded", "for=6.6.6.6"),
+            ("x-real-ip", "6.6.6.6"),
+        ]);
+        let client = "[::ffff:10.0.0.7]:4711".parse().unwrap();
+        let local = "10.0.0.1:8080".parse().unwrap();
+        set_forwarded(&mut headers, client, local, &HeaderValue::from_static("chat.example:8080"));
+        let expected = map(&[
+            ("x-forwarded-for", "10.0.0.7"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "chat.example:8080"),
+            ("x-forwarded-port", "8080"),
+            ("x-real-ip", "10.0.0.7"),
+            ("forwarded", "for=10.0.0.7;host=\"chat.example:8080\";proto=http"),
+        ]);
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn tokens_are_found_in_any_case_list_and_line() {
+        let headers = map(&[("connection", "keep-alive"), ("connection", "foo,  UPGRADE")]);
+        assert!(has_token(&headers, &header::CONNECTION, "upgrade"));
+        assert!(!has_token(&headers, &header::CONNECTION, "up"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The client's socket as hyper sees it.
+//!
+//! Hyper answers heads that it can't parse by itself, without our fields. This wrapper keeps those
+//! answers back, so that [`respond`](super::respond) stays the one place that answers.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Whether what hyper writes belongs to an answer of ours.
+#[derive(Debug)]
+pub struct Speech {
+    answering: Cell<bool>,
+    flushed: Cell<bool>,
+    kept_back: Cell<bool>,
+}
+
+impl Speech {
+    /// Before the first request.
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            answering: Cell::new(false),
+            flushed: Cell::new(true),
+            kept_back: Cell::new(false),
+        })
+    }
+
+    /// A request came: from here on hyper speaks for us.
+    pub fn begin(&self) {
+        self.answering.set(true);
+        self.flushed.set(false);
+    }
+
+    /// The last byte of the answer is with hyper.
+    pub fn end(&self) {
+        self.answering.set(false);
+    }
+
+    /// Hyper answered by itself and nobody has heard it.
+    pub fn kept_back(&self) -> bool {
+        self.kept_back.get()
+    }
+
+    /// Nothing of an answer of ours is waiting to be written.
+    fn silent(&self) -> bool {
+        self.flushed.get()
+    }
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub struct ClientIo {
+    stream: TokioIo<TcpStream>,
+    speech: Rc<Speech>,
+}
+
+impl ClientIo {
+    /// Wraps a socket.
+    pub fn new(stream: TcpStream, speech: Rc<Speech>) -> Self {
+        Self {
+            stream: TokioIo::new(stream),
+            speech,
+        }
+    }
+
+    /// The socket.
+    pub fn into_inner(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+}
+
+impl Read for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl Write for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.speech.silent() {
+            self.speech.kept_back.set(true);
+            return Poll::Ready(Ok(buf.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.speech.silent() {
+            self.speech.kept_back.set(true);
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Hyper flushes only when all that it had is written.
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        if polled.is_ready() && !self.speech.answering.get() {
+            self.speech.flushed.set(true);
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

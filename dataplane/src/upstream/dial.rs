@@ -1,0 +1,117 @@
+//! From a route to a connected endpoint, by way of other endpoints when one can't be connected.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::balance;
+use super::connect::{self, ConnectError};
+use super::pool::Connection;
+use crate::error::{Reason, Refusal};
+use crate::http::record::Record;
+use crate::snapshot::{Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
+use crate::worker::Local;
+
+/// Endpoints tried for one request. Nothing was sent to those that failed.
+const ATTEMPTS: usize = 3;
+
+/// An endpoint that was picked and can be spoken to.
+#[derive(Debug)]
+pub struct Dialed {
+    /// The backend it belongs to.
+    pub slot: Arc<EndpointSlot>,
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Counts the work at it.
+    pub guard: EndpointGuard,
+    /// The way to it.
+    pub way: Way,
+}
+
+/// A way to an endpoint.
+#[derive(Debug)]
+pub enum Way {
+    /// An idle connection from the pool.
+    Idle(Connection),
+    /// A fresh socket.
+    Fresh(TcpStream),
+}
+
+/// What to connect, and until when.
+#[derive(Debug)]
+pub struct Dial<'a> {
+    /// The worker.
+    pub local: &'a Rc<Local>,
+    /// The route that took the request.
+    pub route: &'a Arc<RouteEntry>,
+    /// May an idle connection serve?
+    pub reuse: bool,
+    /// When the request as a whole has waited long enough.
+    pub deadline: Instant,
+}
+
+impl Dial<'_> {
+    /// Picks an endpoint and connects it; `record` learns of each that is tried.
+    ///
+    /// # Errors
+    /// The route has no endpoint that takes new work, or none of those tried could be connected.
+    pub async fn dial(&self, record: &mut Record) -> Result<Dialed, Refusal> {
+        let mut failed: Vec<SocketAddr> = Vec::new();
+        let mut refusal = Refusal::new(Reason::NoReadyEndpoints, "no endpoint of this route takes new work");
+        for _ in 0..ATTEMPTS {
+            let pick = self.local.draw(|rng| balance::pick(self.route, &failed, rng));
+            let Some(pick) = pick else { break };
+            let (slot, endpoint) = (&pick.backend.slot, pick.endpoint);
+            if refusal.reason.retryable() {
+                self.local.shared.metrics.retried(slot, refusal.reason);
+            }
+            record.set_endpoint(slot, endpoint.address);
+            let guard = EndpointGuard::new(&endpoint);
+            match self.connect(slot, &endpoint).await {
+                Ok(way) => {
+                    return Ok(Dialed {
+                        slot: Arc::clone(slot),
+                        endpoint,
+                        guard,
+                        way,
+                    });
+                }
+                Err(error) => {
+                    let reason = error.reason();
+                    tracing::debug!(address = %endpoint.address, %error, "endpoint not connected");
+                    self.local.shared.metrics.upstream_failed(slot, reason);
+                    failed.push(endpoint.address);
+                    refusal = refuse(reason);
+                }
+            }
+        }
+        Err(refusal)
+    }
+
+    async fn connect(&self, slot: &EndpointSlot, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
+        if self.reuse
+            && let Some(connection) = self.local.pool.take(endpoint)
+        {
+            return Ok(Way::Idle(connection));
+        }
+        let begun = Instant::now();
+        let timeouts = self.route.route.timeouts;
+        let timeout = timeouts.connect.min(self.deadline.saturating_duration_since(begun));
+        let keepalive = self.local.shared.limits.tcp_keepalive;
+        let stream = connect::connect(endpoint.address, timeout, keepalive).await?;
+        self.local.shared.metrics.upstream_connected(slot, begun.elapsed());
+        Ok(Way::Fresh(stream))
+    }
+}
+
+/// Says nothing of names and addresses: the text goes to strangers.
+fn refuse(reason: Reason) -> Refusal {
+    let detail = match reason {
+        Reason::ConnectTimeout => "the backend did not accept a connection in time",
+        _ => "the backend could not be connected",
+    };
+    Refusal::new(reason, detail)
+}

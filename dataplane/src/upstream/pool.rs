@@ -1,0 +1,185 @@
+//! Idle connections to endpoints, one pool per worker: last in, first out, so that surplus ones
+//! grow old and are closed.
+//!
+//! A connection comes back only after a whole answer, with nothing left over on either side; hyper
+//! closes one on which an unasked byte arrives. Keyed by the [`Endpoint`] rather than its address:
+//! when an endpoint leaves its set, its connections go too, and an address that a new pod inherits
+//! starts afresh.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::body::RequestBody;
+use crate::snapshot::Endpoint;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Idle connections per endpoint and worker.
+    pub idle_per_endpoint: usize,
+    /// How long one may be idle.
+    pub idle_age: Duration,
+}
+
+/// A connection that speaks HTTP/1.1 to an endpoint. Dropping it closes the socket at once.
+#[derive(Debug)]
+pub struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    _driver: Driver,
+    endpoint: Weak<Endpoint>,
+    reused: bool,
+}
+
+#[derive(Debug)]
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// Speaks HTTP on a fresh socket; answers' heads may have up to `max_head` bytes. Must be called
+    /// on a `LocalSet`.
+    ///
+    /// # Errors
+    /// None in practice: hyper sends nothing yet.
+    pub async fn open(stream: TcpStream, endpoint: &Arc<Endpoint>, max_head: usize) -> hyper::Result<Self> {
+        let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
+        let address = endpoint.address;
+        let driver = tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%address, %error, "upstream connection ended");
+            }
+        });
+        Ok(Self {
+            sender,
+            _driver: Driver(driver.abort_handle()),
+            endpoint: Arc::downgrade(endpoint),
+            reused: false,
+        })
+    }
+
+    /// It has answered before, so that its end may cross with the next request.
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// The error has the request in it if nothing of it was sent.
+    pub async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
+        self.sender.try_send_request(request).await.map_err(Box::new)
+    }
+}
+
+/// What every connection to an endpoint is made with.
+pub fn builder(max_head: usize) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.preserve_header_case(true).max_buf_size(max_head);
+    builder
+}
+
+/// The idle connections of one worker.
+#[derive(Debug)]
+pub struct Pool {
+    limits: PoolLimits,
+    shelves: RefCell<HashMap<*const Endpoint, Vec<Idle>>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    // Keeps the endpoint's allocation, and so the meaning of the key, for as long as it is shelved.
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    /// An empty pool.
+    pub fn new(limits: PoolLimits) -> Rc<Self> {
+        Rc::new(Self {
+            limits,
+            shelves: RefCell::default(),
+        })
+    }
+
+    /// The connection to `endpoint` that was used last, if it still stands.
+    pub fn take(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.get_mut(&Arc::as_ptr(endpoint))?;
+        while let Some(idle) = shelf.pop() {
+            if idle.since.elapsed() < self.limits.idle_age && idle.connection.sender.is_ready() {
+                return Some(idle.connection);
+            }
+        }
+        None
+    }
+
+    /// Takes a connection back once its exchange is over on both sides.
+    pub fn give_back(self: &Rc<Self>, mut connection: Connection) {
+        if connection.sender.is_ready() {
+            return self.shelve(connection);
+        }
+        if connection.sender.is_closed() {
+            return;
+        }
+        // The end of the exchange is still on its way through the driver.
+        let pool = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let ready = tokio::time::timeout(pool.limits.idle_age, connection.sender.ready()).await;
+            if matches!(ready, Ok(Ok(()))) {
+                pool.shelve(connection);
+            }
+        });
+    }
+
+    fn shelve(&self, mut connection: Connection) {
+        if connection.endpoint.strong_count() == 0 || self.limits.idle_per_endpoint == 0 {
+            return;
+        }
+        connection.reused = true;
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.entry(connection.endpoint.as_ptr()).or_default();
+        if shelf.len() == self.limits.idle_per_endpoint {
+            shelf.remove(0);
+        }
+        shelf.push(Idle {
+            connection,
+            since: Instant::now(),
+        });
+    }
+
+    /// Closes what is too old, was closed by its endpoint, or leads to an endpoint that left.
+    pub fn sweep(&self) {
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            shelf.retain(|idle| {
+                let connection = &idle.connection;
+                connection.endpoint.strong_count() > 0
+                    && !connection.sender.is_closed()
+                    && idle.since.elapsed() < self.limits.idle_age
+            });
+            !shelf.is_empty()
+        });
+    }
+
+    /// Idle connections at the moment.
+    pub fn idle(&self) -> usize {
+        self.shelves.borrow().values().map(Vec::len).sum()
+    }
+}
