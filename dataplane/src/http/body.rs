@@ -89,10 +89,12 @@ impl Body for ResponseBody {
             } => (incoming, lease, silence),
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Pending => match silence {
-                Some(silence) if silence.poll(cx) => Poll::Ready(Some(Err(BodyError::Idle(silence.limit)))),
-                _ => Poll::Pending,
-            },
+            Poll::Pending => {
+                let limit = silence.as_mut().and_then(|silence| silence.poll(cx));
+                limit.map_or(Poll::Pending, |limit| {
+                    Poll::Ready(Some(Err(BodyError::Idle(limit))))
+                })
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 let data = frame.into_data().ok();
                 if incoming.is_end_stream() || data.is_none() {
@@ -149,13 +151,15 @@ impl Silence {
         self.since = None;
     }
 
-    /// True when the silence has lasted for too long; else the task is woken when it has.
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+    /// The limit once the silence has lasted for it; before, the task is woken when it has.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         let deadline = *self.since.get_or_insert_with(Instant::now) + self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
         }
-        sleep.as_mut().poll(cx).is_ready()
+        sleep.as_mut().poll(cx).is_ready().then_some(self.limit)
     }
 }

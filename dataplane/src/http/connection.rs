@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::io::{ClientIo, Speech};
 use super::record::Record;
@@ -26,7 +26,13 @@ const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
 /// Serves a client until either side ends the connection, or `leaving` turns true: then after the
 /// request under way, or at once if there is none.
-pub async fn serve(local: Rc<Local>, stream: TcpStream, peer: SocketAddr, mut leaving: watch::Receiver<bool>) {
+pub async fn serve(
+    local: Rc<Local>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut leaving: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
     let Ok(address) = stream.local_addr() else { return };
     let speech = Speech::new();
     let client = Rc::new(Client {
@@ -41,8 +47,12 @@ pub async fn serve(local: Rc<Local>, stream: TcpStream, peer: SocketAddr, mut le
     let io = ClientIo::new(stream, Rc::clone(&speech));
     let mut connection = builder(&local).serve_connection(io, answerer);
     let ended = tokio::select! {
-        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
-        _ = leaving.wait_for(|leaving| *leaving) => {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(ended),
+        _ = leaving.wait_for(|leaving| *leaving) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
@@ -61,6 +71,7 @@ pub async fn serve(local: Rc<Local>, stream: TcpStream, peer: SocketAddr, mut le
         let _ = stream.try_write(&raw);
     }
     linger(&mut stream).await;
+    drop(permit);
 }
 
 fn builder(local: &Local) -> http1::Builder {

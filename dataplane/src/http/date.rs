@@ -27,7 +27,10 @@ impl DateClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the field says the time of day, nothing is decided by it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the field says the time of day, nothing is decided by it"
+)]
 fn wall_clock() -> SystemTime {
     SystemTime::now()
 }

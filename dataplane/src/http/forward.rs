@@ -17,10 +17,11 @@ use super::record::Record;
 use super::respond;
 use super::service::Client;
 use super::target::Target;
-use crate::error::{Reason, Refusal};
-use crate::snapshot::RouteEntry;
+use crate::error::{Reason, Refusal, Side};
+use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::dial::{Dial, Dialed, Way};
+use crate::upstream::gate::Gate;
 use crate::upstream::lease::Lease;
 use crate::upstream::pool::Connection;
 use crate::worker::Local;
@@ -28,16 +29,15 @@ use crate::worker::Local;
 /// Forwards a request that `route` took.
 ///
 /// # Errors
-/// The refusal to answer with; the record is given back for it through `record`.
+/// The refusal to answer with.
 pub async fn forward(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let upload = request.body().upload();
     record.set_upload(Rc::clone(&upload));
-    let mut request = request;
     let mut reuse = true;
     loop {
         let dial = Dial {
@@ -46,51 +46,85 @@ pub async fn forward(
             reuse,
             deadline: record.started() + route.route.timeouts.handshake,
         };
-        let Dialed {
-            slot,
-            endpoint,
-            guard,
-            way,
-        } = dial.dial(record).await?;
-        let mut connection = match way {
-            Way::Idle(connection) => connection,
-            Way::Fresh(stream) => {
-                let max_head = local.shared.limits.max_head_size;
-                Connection::open(stream, &endpoint, max_head).await.map_err(broken)?
-            }
-        };
-        let reused = connection.reused();
+        let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
+        let spare = connection.reused().then(|| spare(&request)).flatten();
+        hold_for_continue(&mut request, &upload);
         let sent = exchange(&mut connection, request, route, &upload).await;
-        match sent.and_then(|response| check(response).map_err(Failure::Refused)) {
+        let failure = match sent.and_then(|response| check(response).map_err(Failure::Refused)) {
             Ok(response) => {
                 let lease = Lease::new(connection, &local.pool, upload, guard);
                 return Ok((response, lease));
             }
-            // The endpoint closed it while it was idle; nothing was sent. Once, on a fresh one.
-            Err(Failure::Unsent(unsent)) if reused => {
-                request = *unsent;
-                reuse = false;
-            }
-            Err(Failure::Unsent(_)) => {
-                local.shared.metrics.upstream_failed(&slot, Reason::BadUpstreamResponse);
-                return Err(Refusal::new(
-                    Reason::BadUpstreamResponse,
-                    "the backend closed the connection",
-                ));
-            }
-            Err(Failure::Refused(refusal)) => {
-                if refusal.reason.side() == crate::error::Side::Upstream {
-                    local.shared.metrics.upstream_failed(&slot, refusal.reason);
-                }
-                return Err(refusal);
-            }
-        }
+            Err(failure) => failure,
+        };
+        // An idle connection's end may cross with the request: once more, on a fresh one.
+        request = match (failure, spare) {
+            (Failure::Unsent(unsent), _) if connection.reused() => *unsent,
+            (Failure::Lost, Some(spare)) => spare,
+            (failure, _) => return Err(failure.refusal(local, &slot)),
+        };
+        reuse = false;
     }
 }
 
+async fn connect(
+    local: &Local,
+    dialed: Dialed,
+) -> Result<(Connection, Arc<EndpointSlot>, EndpointGuard), Refusal> {
+    let connection = match dialed.way {
+        Way::Idle(connection) => connection,
+        Way::Fresh(stream) => {
+            let max_head = local.shared.limits.max_head_size;
+            Connection::open(stream, &dialed.endpoint, max_head)
+                .await
+                .map_err(|_| broken())?
+        }
+    };
+    Ok((connection, dialed.slot, dialed.guard))
+}
+
+/// A copy to send again if the connection is lost: only of a request that changes nothing, whether
+/// it arrived or not (RFC 9110 section 9.2.2).
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !request.method().is_safe() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut spare = Request::new(RequestBody::empty());
+    spare.method_mut().clone_from(request.method());
+    spare.uri_mut().clone_from(request.uri());
+    spare.headers_mut().clone_from(request.headers());
+    spare.extensions_mut().clone_from(request.extensions());
+    Some(spare)
+}
+
+fn hold_for_continue(request: &mut Request<RequestBody>, upload: &Upload) {
+    if upload.done() || !Gate::wanted(request.headers()) {
+        return;
+    }
+    let (gate, signal) = Gate::new();
+    request.body_mut().hold(gate);
+    hyper::ext::on_informational(request, move |interim| signal.heard(interim.status()));
+}
+
 enum Failure {
+    /// Nothing was sent.
     Unsent(Box<Request<RequestBody>>),
+    /// The connection ended before the answer's head.
+    Lost,
     Refused(Refusal),
+}
+
+impl Failure {
+    fn refusal(self, local: &Local, slot: &EndpointSlot) -> Refusal {
+        let refusal = match self {
+            Self::Unsent(_) | Self::Lost => broken(),
+            Self::Refused(refusal) => refusal,
+        };
+        if refusal.reason.side() == Side::Upstream {
+            local.shared.metrics.upstream_failed(slot, refusal.reason);
+        }
+        refusal
+    }
 }
 
 /// Sends the request and waits for the answer's head. The wait begins anew with every chunk of the
@@ -113,7 +147,8 @@ async fn exchange(
                     Reason::BadRequest,
                     "the request's body broke off or is not framed properly",
                 )),
-                None => Failure::Refused(broken(error.error())),
+                None if error.error().is_parse() => Failure::Refused(broken()),
+                None => Failure::Lost,
             }),
             () = tokio::time::sleep_until(deadline) => {}
         }
@@ -128,12 +163,9 @@ async fn exchange(
     }
 }
 
-fn broken(error: impl std::fmt::Display) -> Refusal {
-    tracing::debug!(%error, "bad upstream answer");
-    Refusal::new(
-        Reason::BadUpstreamResponse,
-        "the backend's answer is not HTTP, or it broke off",
-    )
+fn broken() -> Refusal {
+    let detail = "the backend's answer is not HTTP, or it broke off";
+    Refusal::new(Reason::BadUpstreamResponse, detail)
 }
 
 /// Refuses heads that two parsers could read in two ways (behaviour 15).
@@ -187,7 +219,10 @@ pub fn answer(
     record.set_answer(parts.status.as_u16(), None);
     fields::remove_hop_by_hop(&mut parts.headers);
     parts.headers.entry(header::SERVER).or_insert(respond::SERVER);
-    parts.headers.entry(header::DATE).or_insert_with(|| local.date.value());
+    parts
+        .headers
+        .entry(header::DATE)
+        .or_insert_with(|| local.date.value());
     parts.version = Version::HTTP_11;
     if !lease.upload().done() {
         // What is left of the request's body must not be read as the next request.

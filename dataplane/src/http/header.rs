@@ -56,8 +56,10 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Fields that `Connection` can't remove and that have no look-alikes.
 fn protected(name: &str) -> bool {
-    matches!(name, "host" | "content-length" | "content-type" | "expect" | "forwarded" | "x-real-ip")
-        || name.starts_with(X_FORWARDED)
+    matches!(
+        name,
+        "host" | "content-length" | "content-type" | "expect" | "forwarded" | "x-real-ip"
+    ) || name.starts_with(X_FORWARDED)
         || name.starts_with("sec-websocket-")
 }
 
@@ -92,9 +94,15 @@ pub fn set_forwarded(headers: &mut HeaderMap, client: SocketAddr, local: SocketA
     let client = client.ip().to_canonical();
     let address = text(client.to_string());
     headers.insert(HeaderName::from_static("x-forwarded-for"), address.clone());
-    headers.insert(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("http"));
+    headers.insert(
+        HeaderName::from_static("x-forwarded-proto"),
+        HeaderValue::from_static("http"),
+    );
     headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
-    headers.insert(HeaderName::from_static("x-forwarded-port"), HeaderValue::from(local.port()));
+    headers.insert(
+        HeaderName::from_static("x-forwarded-port"),
+        HeaderValue::from(local.port()),
+    );
     headers.insert(X_REAL_IP, address);
     headers.insert(header::FORWARDED, forwarded(client, host));
 }
@@ -156,7 +164,13 @@ mod tests {
         remove_hop_by_hop(&mut headers);
         assert_eq!(
             names(&headers),
-            ["content-length", "host", "sec-websocket-key", "x-end", "x-forwarded-for"]
+            [
+                "content-length",
+                "host",
+                "sec-websocket-key",
+                "x-end",
+                "x-forwarded-for"
+            ]
         );
     }
 
@@ -185,7 +199,12 @@ mod tests {
         ]);
         let client = "[::ffff:10.0.0.7]:4711".parse().unwrap();
         let local = "10.0.0.1:8080".parse().unwrap();
-        set_forwarded(&mut headers, client, local, &HeaderValue::from_static("chat.example:8080"));
+        set_forwarded(
+            &mut headers,
+            client,
+            local,
+            &HeaderValue::from_static("chat.example:8080"),
+        );
         let expected = map(&[
             ("x-forwarded-for", "10.0.0.7"),
             ("x-forwarded-proto", "http"),

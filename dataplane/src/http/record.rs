@@ -41,9 +41,18 @@ impl Record {
     /// Opens the account of a request whose head has just been read.
     pub fn new<B>(local: &Local, speech: &Rc<Speech>, client: SocketAddr, request: &Request<B>) -> Self {
         let headers = request.headers();
-        let host = headers.get(http::header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let host = headers
+            .get(http::header::HOST)
+            .map(|host| String::from_utf8_lossy(host.as_bytes()));
         let host = host.as_deref().unwrap_or_default();
-        Self::with(local, speech, client, request.method(), host, request.uri().path())
+        Self::with(
+            local,
+            speech,
+            client,
+            request.method(),
+            host,
+            request.uri().path(),
+        )
     }
 
     /// Opens the account of a request whose head can't be read.

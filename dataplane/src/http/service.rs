@@ -90,7 +90,13 @@ impl Answerer {
             headers: request.headers(),
         };
         let snapshot = self.local.shared.snapshot.load();
-        let route = snapshot.find(&view).map(Arc::clone);
-        route.ok_or_else(|| Refusal::new(Reason::NoRoute, "no route takes this host and path"))
+        let Some(route) = snapshot.find(&view) else {
+            return Err(Refusal::new(Reason::NoRoute, "no route takes this host and path"));
+        };
+        if snapshot.is_ambiguous(&view) {
+            let detail = "the path leads to another route once its dot segments are resolved";
+            return Err(Refusal::new(Reason::BadRequest, detail));
+        }
+        Ok(Arc::clone(route))
     }
 }

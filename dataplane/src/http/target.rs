@@ -96,7 +96,9 @@ fn host<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
 /// RFC 9112 section 3.2.2: the target's authority replaces Host.
 fn from_authority(authority: &Authority) -> Result<HeaderValue, Refusal> {
     if !valid_host(authority.as_str().as_bytes()) {
-        return Err(bad("the authority of the target must be a name or an address, and may have a port"));
+        return Err(bad(
+            "the authority of the target must be a name or an address, and may have a port",
+        ));
     }
     HeaderValue::from_str(authority.as_str()).map_err(|_| bad("the authority of the target is not text"))
 }
@@ -113,8 +115,9 @@ fn valid_host(host: &[u8]) -> bool {
         port.iter().all(u8::is_ascii_digit) && text.parse::<u16>().is_ok()
     });
     let name_is_valid = match name {
-        [b'[', address @ .., b']'] => std::str::from_utf8(address)
-            .is_ok_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
+        [b'[', address @ .., b']'] => {
+            std::str::from_utf8(address).is_ok_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+        }
         [] => false,
         name => {
             name.len() <= 255
@@ -145,11 +148,22 @@ mod tests {
 
     #[test]
     fn host_is_one_and_valid() {
-        for good in ["a", "a.example", "A.example.:80", "1.2.3.4:65535", "[::1]:80", "[::1]", "under_score"] {
+        for good in [
+            "a",
+            "a.example",
+            "A.example.:80",
+            "1.2.3.4:65535",
+            "[::1]:80",
+            "[::1]",
+            "under_score",
+        ] {
             let target = read(&request("/", &[("host", good)])).unwrap();
             assert_eq!(target.host(), good);
         }
-        for bad in ["", ":80", "a b", "a/b", "a:b", "a:", "a:70000", "u@a", "[::1", "[x]", ".a", "a,b", "a:80:80", "::1"] {
+        for bad in [
+            "", ":80", "a b", "a/b", "a:b", "a:", "a:70000", "u@a", "[::1", "[x]", ".a", "a,b", "a:80:80",
+            "::1",
+        ] {
             let refusal = read(&request("/", &[("host", bad)])).unwrap_err();
             assert_eq!(refusal.reason, Reason::BadRequest, "{bad}");
         }
@@ -167,14 +181,21 @@ mod tests {
         for bad in ["ftp://b/", "http://u:p@b/"] {
             assert!(read(&request(bad, &[("host", "a")])).is_err(), "{bad}");
         }
-        assert!(read(&request("http://b/", &[])).is_err(), "Host must come all the same");
+        assert!(
+            read(&request("http://b/", &[])).is_err(),
+            "Host must come all the same"
+        );
     }
 
     #[test]
     fn transfer_encoding_is_chunked_or_refused() {
         let te = |value| ("transfer-encoding", value);
         assert!(read(&request("/", &[("host", "a"), te("Chunked")])).is_ok());
-        for bad in [&[te("gzip, chunked")][..], &[te("chunked"), te("chunked")], &[te(",chunked")]] {
+        for bad in [
+            &[te("gzip, chunked")][..],
+            &[te("chunked"), te("chunked")],
+            &[te(",chunked")],
+        ] {
             let fields: Vec<_> = [("host", "a")].iter().chain(bad).copied().collect();
             assert!(read(&request("/", &fields)).is_err(), "{bad:?}");
         }
@@ -189,8 +210,14 @@ mod tests {
             *request.method_mut() = method;
             assert_eq!(read(&request).unwrap_err().reason, Reason::MethodNotAllowed);
         }
-        assert_eq!(read(&request("*", &[("host", "a")])).unwrap_err().reason, Reason::BadRequest);
+        assert_eq!(
+            read(&request("*", &[("host", "a")])).unwrap_err().reason,
+            Reason::BadRequest
+        );
         let long = format!("/{}", "a".repeat(MAX_TARGET));
-        assert_eq!(read(&request(&long, &[("host", "a")])).unwrap_err().reason, Reason::UriTooLong);
+        assert_eq!(
+            read(&request(&long, &[("host", "a")])).unwrap_err().reason,
+            Reason::UriTooLong
+        );
     }
 }

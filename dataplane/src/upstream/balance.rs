@@ -63,7 +63,11 @@ fn least_connections<'a>(
     rng: &mut Rng,
 ) -> Option<&'a Arc<Endpoint>> {
     let ready = endpoints.iter().any(|live| live.state == EndpointState::Ready);
-    let wanted = if ready { EndpointState::Ready } else { EndpointState::Draining };
+    let wanted = if ready {
+        EndpointState::Ready
+    } else {
+        EndpointState::Draining
+    };
     let mut best: Option<(&Arc<Endpoint>, u32)> = None;
     let mut ties = 0u32;
     for live in endpoints {

@@ -6,11 +6,13 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
+
+use super::gate::Gate;
 
 /// How far a request's body got.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Upload {
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Option<Incoming>,
+    gate: Option<Gate>,
     upload: Rc<Upload>,
 }
 
@@ -78,8 +81,14 @@ impl RequestBody {
         };
         Self {
             incoming,
+            gate: None,
             upload: Rc::new(upload),
         }
+    }
+
+    /// Nothing of it is taken before the gate opens.
+    pub fn hold(&mut self, gate: Gate) {
+        self.gate = Some(gate);
     }
 
     /// Its facts, which outlive it.
@@ -100,6 +109,10 @@ impl Body for RequestBody {
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
+        if let Some(gate) = &mut this.gate {
+            ready!(gate.poll_open(cx));
+            this.gate = None;
+        }
         let polled = Pin::new(incoming).poll_frame(cx);
         this.upload.starved.set(polled.is_pending());
         match polled {
@@ -108,7 +121,9 @@ impl Body for RequestBody {
                 Ok(data) => {
                     this.upload.bytes.set(this.upload.bytes.get() + data.len() as u64);
                     this.upload.progress.set(Instant::now());
-                    this.upload.done.set(this.incoming.as_ref().is_some_and(Body::is_end_stream));
+                    this.upload
+                        .done
+                        .set(this.incoming.as_ref().is_some_and(Body::is_end_stream));
                     Poll::Ready(Some(Ok(Frame::data(data))))
                 }
                 Err(_trailers) => {

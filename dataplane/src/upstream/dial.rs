@@ -60,7 +60,10 @@ impl Dial<'_> {
     /// The route has no endpoint that takes new work, or none of those tried could be connected.
     pub async fn dial(&self, record: &mut Record) -> Result<Dialed, Refusal> {
         let mut failed: Vec<SocketAddr> = Vec::new();
-        let mut refusal = Refusal::new(Reason::NoReadyEndpoints, "no endpoint of this route takes new work");
+        let mut refusal = Refusal::new(
+            Reason::NoReadyEndpoints,
+            "no endpoint of this route takes new work",
+        );
         for _ in 0..ATTEMPTS {
             let pick = self.local.draw(|rng| balance::pick(self.route, &failed, rng));
             let Some(pick) = pick else { break };
@@ -99,10 +102,15 @@ impl Dial<'_> {
         }
         let begun = Instant::now();
         let timeouts = self.route.route.timeouts;
-        let timeout = timeouts.connect.min(self.deadline.saturating_duration_since(begun));
+        let timeout = timeouts
+            .connect
+            .min(self.deadline.saturating_duration_since(begun));
         let keepalive = self.local.shared.limits.tcp_keepalive;
         let stream = connect::connect(endpoint.address, timeout, keepalive).await?;
-        self.local.shared.metrics.upstream_connected(slot, begun.elapsed());
+        self.local
+            .shared
+            .metrics
+            .upstream_connected(slot, begun.elapsed());
         Ok(Way::Fresh(stream))
     }
 }

@@ -83,7 +83,10 @@ fn backends_share_by_weight() {
 
 #[test]
 fn a_backend_without_endpoints_gives_its_share_away() {
-    let route = route(vec![(90, slot("a", &[(1, NotReady)])), (10, slot("b", &[(2, Ready)]))]);
+    let route = route(vec![
+        (90, slot("a", &[(1, NotReady)])),
+        (10, slot("b", &[(2, Ready)])),
+    ]);
     assert_eq!(shares(&route, &[], 100), BTreeMap::from([(2, 100)]));
     let excluded = [address(2)];
     assert!(pick(&route, &excluded, &mut Rng::with_seed(1)).is_none());
@@ -106,7 +109,13 @@ fn the_endpoint_with_the_least_work_wins() {
     for _ in 0..30 {
         guards.push(EndpointGuard::new(&pick(&route, &[], &mut rng).unwrap().endpoint));
     }
-    let active: Vec<_> = route.backends[0].slot.endpoints.load().iter().map(|l| l.endpoint.active()).collect();
+    let active: Vec<_> = route.backends[0]
+        .slot
+        .endpoints
+        .load()
+        .iter()
+        .map(|l| l.endpoint.active())
+        .collect();
     assert_eq!(active, [10, 10, 10]);
     guards.retain(|guard| guard.address() != address(2));
     assert_eq!(pick(&route, &[], &mut rng).unwrap().endpoint.address, address(2));

@@ -1,0 +1,71 @@
+//! Holds a request's body back until its endpoint asks for it: `Expect: 100-continue`, end to end.
+//!
+//! Hyper tells the client to go on when the body is first polled, so a body that waits here makes
+//! the client wait for the endpoint's own word.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use http::{HeaderMap, StatusCode, header};
+use tokio::time::Sleep;
+
+/// Some endpoints know nothing of 100 and wait for the body; after this long it goes to them anyway.
+/// As long as curl waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The waiting side.
+#[derive(Debug)]
+pub struct Gate {
+    signal: Arc<Signal>,
+    patience: Pin<Box<Sleep>>,
+}
+
+/// The side that opens it. Hyper wants it to be able to change threads.
+#[derive(Debug, Default)]
+pub struct Signal {
+    open: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Signal {
+    /// The endpoint sent an interim answer.
+    pub fn heard(&self, status: StatusCode) {
+        if status == StatusCode::CONTINUE {
+            self.open.store(true, Ordering::Release);
+            self.waker.wake();
+        }
+    }
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> (Self, Arc<Signal>) {
+        let signal = Arc::new(Signal::default());
+        let gate = Self {
+            signal: Arc::clone(&signal),
+            patience: Box::pin(tokio::time::sleep(PATIENCE)),
+        };
+        (gate, signal)
+    }
+
+    /// Whether a request asks for one.
+    pub fn wanted(headers: &HeaderMap) -> bool {
+        headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// Ready once it is open.
+    pub fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.signal.waker.register(cx.waker());
+        if self.signal.open.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        self.patience.as_mut().poll(cx)
+    }
+}
