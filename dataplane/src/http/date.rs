@@ -1,10 +1,12 @@
 //! The `Date` field, formatted at most once a second.
 
 use std::cell::RefCell;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::time::Instant;
+
+use crate::access_log::wall_clock;
 
 /// Remembers the current second's field value.
 #[derive(Debug, Default)]
@@ -25,12 +27,4 @@ impl DateClock {
         *cached = Some((now, value.clone()));
         value
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the field says the time of day, nothing is decided by it"
-)]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
 }

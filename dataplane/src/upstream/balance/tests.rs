@@ -24,6 +24,7 @@ fn slot(name: &str, endpoints: &[(u16, EndpointState)]) -> Arc<EndpointSlot> {
         service: name.into(),
         port: "80".into(),
         endpoints: ArcSwap::from_pointee(live),
+        series: Default::default(),
     })
 }
 
@@ -54,6 +55,7 @@ fn route(backends: Vec<(u32, Arc<EndpointSlot>)>) -> RouteEntry {
             .into_iter()
             .map(|(weight, slot)| BackendEntry { weight, slot })
             .collect(),
+        series: Default::default(),
     }
 }
 
