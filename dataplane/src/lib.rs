@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod app;
 pub mod config;
 pub mod control;
 pub mod error;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listening::Listening;
@@ -15,10 +15,6 @@ use super::supervise::{End, Order, Process, keep};
 
 /// After this long without a table somebody may want to know why nothing happens.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How close signals may follow each other and still count as one. Nothing has been told to drain by
-/// then, so nobody can have seen the first and meant the second.
-const SETTLE: Duration = Duration::from_millis(100);
 
 /// SIGTERM and SIGINT, which mean the same here.
 pub(super) struct Signals {
@@ -33,14 +29,6 @@ impl Signals {
             term: listen(SignalKind::terminate())?,
             int: listen(SignalKind::interrupt())?,
         })
-    }
-
-    /// The next request to end. Those that come right behind it are the same one: 'timeout' and other
-    /// wrappers pass on what the terminal sends to the whole process group.
-    async fn first(&mut self) {
-        self.next().await;
-        let settled = Instant::now() + SETTLE;
-        while timeout_at(settled, self.next()).await.is_ok() {}
     }
 
     async fn next(&mut self) {
@@ -88,14 +76,14 @@ pub(super) async fn run(
                 controller.stop_at_once().await;
                 return failed(end, Outcome::DataplaneFailed);
             }
-            () = signals.first() => break None,
+            () = signals.next() => break None,
         }
     };
     if let Some(listening) = first {
         // Nobody may be reading stdout.
         let _ = writeln!(io::stdout(), "{listening}").and_then(|()| io::stdout().flush());
         ready(&listening);
-        signals.first().await;
+        signals.next().await;
     }
     info!("draining; a second signal ends at once");
     drain(controller, dataplane, signals).await

@@ -1,0 +1,131 @@
+//! The data plane put together, in reading order: logs → descriptors → listeners → workers →
+//! control channel → admin port → signals → drain.
+
+mod fleet;
+mod life;
+mod logs;
+mod process;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use arc_swap::ArcSwap;
+use tokio::runtime;
+use tokio::sync::watch;
+
+use self::fleet::Fleet;
+use crate::access_log::AccessLog;
+use crate::admin::{self, View};
+use crate::config::{AccessLogTarget, Settings};
+use crate::control::{Client, Identity, LastGood, Pace};
+use crate::listener;
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+
+/// Time for the last access records to be taken.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Runs until a signal has been obeyed.
+///
+/// # Errors
+/// It could not start, or a part of it failed.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    logs::init(settings.log_format, settings.log_level);
+    if settings.exit_with_parent {
+        process::exit_with_parent().context("cannot follow the parent process (`--exit-with-parent`)")?;
+    }
+    process::raise_descriptor_limit();
+    let settings = Arc::new(settings);
+    let seed = process::random()?;
+
+    let clients = listener::bind(settings.http, settings.worker_count())
+        .map_err(|error| bind_failed("--http", error.address, &error.error))?;
+    let http = clients.first().context("no worker")?.local_addr()?;
+    let admin =
+        TcpListener::bind(settings.admin).map_err(|error| bind_failed("--admin", settings.admin, &error))?;
+
+    let snapshot = Arc::<ArcSwap<Snapshot>>::default();
+    let metrics = Arc::new(Metrics::default());
+    let access_log = Arc::new(access_log(settings.access_log)?);
+    let parts = (
+        Arc::clone(&snapshot),
+        Arc::clone(&metrics),
+        Arc::clone(&access_log),
+    );
+    let fleet = Fleet::start(clients, parts, &settings, seed).context("cannot start the workers")?;
+
+    let identity = Identity {
+        socket: settings.socket.clone(),
+        boot_id: process::random()?,
+        seed,
+    };
+    let mut client = Client::new(
+        identity,
+        Pace::default(),
+        Arc::clone(&snapshot),
+        fleet.clone(),
+        Arc::clone(&metrics),
+    );
+    if let Some(run_dir) = &settings.run_dir {
+        client.load(last_good(run_dir)?);
+    }
+
+    let draining = watch::Sender::new(false);
+    let view = View {
+        snapshot,
+        metrics,
+        access_log: Arc::clone(&access_log),
+        channel: client.status(),
+        draining: draining.subscribe(),
+        settings: Arc::clone(&settings),
+    };
+    let admin = admin::serve(admin, view).context("cannot serve the admin port")?;
+
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let life = life::Life {
+            settings,
+            fleet,
+            channel: client.status(),
+            draining,
+        };
+        let ready = format!("ready http={http} admin={}", admin.address());
+        let ended = tokio::select! {
+            () = client.run() => Ok(()),
+            ended = life.run(&ready) => ended,
+        };
+        client.finish().await;
+        ended
+    });
+    access_log.flush(FLUSH);
+    ended
+}
+
+fn access_log(target: AccessLogTarget) -> anyhow::Result<AccessLog> {
+    match target {
+        AccessLogTarget::Stdout => AccessLog::to(io::stdout()).context("cannot start the access log"),
+        AccessLogTarget::Off => Ok(AccessLog::default()),
+    }
+}
+
+fn last_good(run_dir: &Path) -> anyhow::Result<LastGood> {
+    std::fs::create_dir_all(run_dir)
+        .with_context(|| format!("cannot make the folder '{}' (`--run-dir`)", run_dir.display()))?;
+    Ok(LastGood::new(run_dir))
+}
+
+fn bind_failed(flag: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process listens there; choose another port, or 0 to let the system pick"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges; choose a higher one",
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+        _ => "choose another address",
+    };
+    anyhow!("cannot listen on '{address}' (`{flag}`): {error}; {remedy}")
+}

@@ -1,0 +1,87 @@
+//! From ready to gone: the ready line, signals, and the drain.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::info;
+
+use super::fleet::Fleet;
+use crate::config::Settings;
+use crate::control::ChannelStatus;
+
+/// What the end of the process needs.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) settings: Arc<Settings>,
+    pub(super) fleet: Fleet,
+    pub(super) channel: watch::Receiver<ChannelStatus>,
+    pub(super) draining: watch::Sender<bool>,
+}
+
+impl Life {
+    /// Says `ready` once a table serves, then waits for a signal and drains. Ends early when a
+    /// second signal comes; fails when a worker ends unasked.
+    pub(super) async fn run(self, ready: &str) -> anyhow::Result<()> {
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            () = announce(self.channel.clone(), ready) => {}
+            () = signals.next() => {}
+            worker = self.fleet.any_ended() => bail!("worker {worker} ended unasked"),
+        }
+        info!("draining; a second signal ends at once");
+        // Readiness first, so that nobody sends newcomers any more.
+        self.draining.send_replace(true);
+        tokio::select! {
+            () = self.drain() => info!("drained"),
+            () = signals.next() => info!("ending at once"),
+        }
+        Ok(())
+    }
+
+    async fn drain(&self) {
+        tokio::select! {
+            () = sleep(self.settings.drain_delay) => {}
+            // A worker that is gone takes no newcomers either.
+            _ = self.fleet.any_ended() => {}
+        }
+        self.fleet.drain(&self.settings).await;
+        self.fleet.all_ended().await;
+    }
+}
+
+/// Says `ready` once a table serves. Never ends: what comes after it is a signal.
+async fn announce(mut channel: watch::Receiver<ChannelStatus>, ready: &str) {
+    let served = channel.wait_for(|status| status.table_received).await.is_ok();
+    if served {
+        // Nobody may be reading; the admin port says it too.
+        let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
+    }
+    std::future::pending().await
+}
+
+/// SIGTERM and SIGINT, which mean the same here.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
