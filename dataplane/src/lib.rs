@@ -15,5 +15,6 @@ pub mod listener;
 pub mod metrics;
 pub mod session;
 pub mod snapshot;
+pub mod tunnel;
 pub mod upstream;
 pub mod worker;

@@ -123,7 +123,7 @@ impl Session {
     /// written. The driver answers with [`Session::fin_sent`].
     pub fn fin_due(&self, to: Side) -> bool {
         let direction = self.direction(to.other());
-        if direction.fin_sent {
+        if direction.fin_sent || self.forced {
             return false;
         }
         let offender = self.closing.as_ref().and_then(|closing| closing.offender);

@@ -88,7 +88,7 @@ impl Session {
     pub fn take_close(&mut self, to: Side, key: [u8; 4], now: Instant) -> Option<ControlFrame> {
         let closing = self.closing.as_deref()?;
         let direction = self.direction(to.other());
-        if !direction.may_inject(closing.any_frame) {
+        if self.forced || !direction.may_inject(closing.any_frame) {
             return None;
         }
         let frame = match to {

@@ -244,6 +244,7 @@ fn a_reset_is_passed_on_unless_all_is_said() {
     wire.session.reset(Side::Upstream);
     assert_eq!(wire.session.outcome(), Some(Outcome::Reset));
     assert!(wire.session.is_forced());
+    assert!(!wire.fin(Side::Client), "a FIN would hide the reset");
     assert_eq!(wire.session.ended_by(), Some(EndedBy::Upstream));
 
     let mut wire = Wire::new(None, None);

@@ -1,0 +1,272 @@
+//! The two sockets of a tunnel, and the bytes between them.
+//!
+//! Owns the moving of bytes; never decides what may go on (`session`) nor when it runs (`table`).
+//! Half-close is kept, a reset is passed on as a reset, and a receiver that does not read stops
+//! the reading from its peer.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use socket2::SockRef;
+use tokio::time::Instant;
+
+use super::buffer::{Chunk, Pool};
+use crate::session::{Outcome, Session, Side};
+
+/// A direction moves at most this much in one go, so that a saturated one starves nobody.
+const DIRECTION_BUDGET: usize = 2 * super::buffer::BUFFER;
+
+/// What a row borrows from its table while it runs.
+pub(super) struct Tools<'a> {
+    pub(super) pool: &'a mut Pool,
+    pub(super) now: Instant,
+    /// Masks a Close towards the backend.
+    pub(super) key: [u8; 4],
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// Nothing more to do until a socket or a timer says so.
+    Done,
+    /// The budget is used up; no event will announce the rest.
+    Again,
+}
+
+/// One socket and what is known of it. Events are edge-triggered: a flag stays until a call
+/// proves it wrong.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) socket: TcpStream,
+    readable: bool,
+    writable: bool,
+    /// The end of its stream was reported, so a short read does not mean "drained".
+    read_closed: bool,
+    /// A write failed: it takes nothing more, but what it said before is still to be read.
+    gone: bool,
+}
+
+impl Peer {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self {
+            socket,
+            readable: false,
+            writable: true,
+            read_closed: false,
+            gone: false,
+        }
+    }
+
+    pub(super) fn notice(&mut self, event: &Event) {
+        let error = event.is_error();
+        self.readable |= event.is_readable() || event.is_read_closed() || error;
+        self.writable |= event.is_writable() || event.is_write_closed() || error;
+        self.read_closed |= event.is_read_closed() || error;
+    }
+}
+
+/// The sockets of a tunnel and the bytes between them; `lanes` are named after the sender.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    pub(super) peers: [Peer; 2],
+    lanes: [Option<Box<Chunk>>; 2],
+}
+
+impl Pipe {
+    /// A pipe whose peers have already sent `early` bytes.
+    pub(super) fn new(peers: [Peer; 2], early: [&[u8]; 2]) -> Self {
+        let lane = |bytes: &[u8]| (!bytes.is_empty()).then(|| Chunk::unjudged(bytes));
+        Self {
+            peers,
+            lanes: early.map(lane),
+        }
+    }
+
+    /// Moves what can be moved in both directions. Returns also how many bytes were read.
+    pub(super) fn run(&mut self, session: &mut Session, tools: &mut Tools<'_>) -> (Ran, usize) {
+        let mut moved = 0;
+        let mut ran = Ran::Done;
+        let gone = self.gone();
+        for from in Side::BOTH {
+            if self.pump(from, session, tools, &mut moved) == Ran::Again {
+                ran = Ran::Again;
+            }
+        }
+        // What the second direction learnt may be due in the first.
+        if session.is_ending() {
+            self.conclude(Side::Client, session, tools);
+        }
+        if self.gone() != gone {
+            // What the lost peer said last is read in the next turn.
+            ran = Ran::Again;
+        }
+        (ran, moved)
+    }
+
+    /// How the tunnel ended, once nothing is left to be written.
+    pub(super) fn outcome(&self, session: &mut Session) -> Option<Outcome> {
+        let outcome = session.outcome()?;
+        let empty = self.lanes.iter().all(Option::is_none);
+        (empty || session.is_forced()).then_some(outcome)
+    }
+
+    /// Makes the sockets end with a reset instead of a FIN when they are dropped.
+    pub(super) fn reset(&self) {
+        for peer in &self.peers {
+            // It fails on a socket that is already gone.
+            let _ = SockRef::from(&peer.socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Returns what buffers it holds.
+    pub(super) fn release(&mut self, pool: &mut Pool) {
+        for chunk in self.lanes.iter_mut().filter_map(Option::take) {
+            pool.give(chunk);
+        }
+    }
+
+    fn gone(&self) -> [bool; 2] {
+        [self.peers[0].gone, self.peers[1].gone]
+    }
+
+    fn pump(&mut self, from: Side, session: &mut Session, tools: &mut Tools<'_>, moved: &mut usize) -> Ran {
+        let mut budget = DIRECTION_BUDGET;
+        loop {
+            if !self.conclude(from, session, tools) {
+                return Ran::Done;
+            }
+            let source = &mut self.peers[from as usize];
+            if !source.readable || session.source_ended(from) {
+                break;
+            }
+            if budget == 0 {
+                self.release_lane(from, tools.pool);
+                return Ran::Again;
+            }
+            let lane = self.lanes[from as usize].get_or_insert_with(|| tools.pool.take());
+            let room = lane.room();
+            let size = room.len();
+            match (&source.socket).read(room) {
+                Ok(0) => {
+                    source.readable = false;
+                    if source.gone {
+                        session.reset(from);
+                    } else {
+                        session.finished(from);
+                    }
+                }
+                Ok(len) => {
+                    source.readable = len == size || source.read_closed;
+                    lane.fill(len);
+                    budget = budget.saturating_sub(len);
+                    *moved += len;
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => source.readable = false,
+                    ErrorKind::Interrupted => {}
+                    _ => {
+                        source.readable = false;
+                        source.gone = true;
+                        session.reset(from);
+                    }
+                },
+            }
+            self.release_lane(from, tools.pool);
+        }
+        Ran::Done
+    }
+
+    /// Brings a direction as far as it goes without reading: what it holds, our Close, the FIN.
+    /// Returns whether there is room to read.
+    fn conclude(&mut self, from: Side, session: &mut Session, tools: &mut Tools<'_>) -> bool {
+        let to = from.other();
+        loop {
+            if !self.flush(from, session, tools) {
+                return false;
+            }
+            let lane = &mut self.lanes[from as usize];
+            if session.is_ending()
+                && let Some(frame) = session.take_close(to, tools.key, tools.now)
+            {
+                // The rest is only looked through for the peer's Close; none of it goes on.
+                if let Some(rest) = lane.replace(Chunk::allowed(frame.as_bytes())) {
+                    session.received(from, rest.to_judge(), tools.now);
+                    tools.pool.give(rest);
+                }
+                continue;
+            }
+            let Some(chunk) = lane.as_mut().filter(|chunk| !chunk.is_spent()) else {
+                break;
+            };
+            let progress = session.received(from, chunk.to_judge(), tools.now);
+            chunk.judge(progress.forward, progress.consumed);
+        }
+        self.release_lane(from, tools.pool);
+        if session.fin_due(to) {
+            // It fails on a socket that is already gone; its reset is found by reading.
+            let _ = self.peers[to as usize].socket.shutdown(Shutdown::Write);
+            session.fin_sent(to);
+        }
+        true
+    }
+
+    /// Writes what may go on. Returns whether nothing is left of it.
+    fn flush(&mut self, from: Side, session: &mut Session, tools: &mut Tools<'_>) -> bool {
+        let Some(chunk) = &mut self.lanes[from as usize] else {
+            return true;
+        };
+        let sink = &mut self.peers[from.other() as usize];
+        while !chunk.to_write().is_empty() {
+            if sink.gone {
+                chunk.discard();
+            } else if !sink.writable {
+                tools.pool.shrink(chunk);
+                return false;
+            } else {
+                match write(sink, chunk.to_write()) {
+                    Ok(len) => {
+                        chunk.wrote(len);
+                        session.progressed(tools.now);
+                    }
+                    Err(_) => {
+                        sink.gone = true;
+                        // What it said before it went may still be there, its Close for one.
+                        sink.readable = true;
+                        sink.read_closed = true;
+                        if session.source_ended(from.other()) {
+                            session.reset(from.other());
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Gives an empty buffer back.
+    fn release_lane(&mut self, from: Side, pool: &mut Pool) {
+        let lane = &mut self.lanes[from as usize];
+        if let Some(chunk) = lane.take_if(|chunk| chunk.is_spent()) {
+            pool.give(chunk);
+        }
+    }
+}
+
+/// Writes once. A short write means that the socket is full.
+fn write(sink: &mut Peer, bytes: &[u8]) -> io::Result<usize> {
+    match (&sink.socket).write(bytes) {
+        Ok(len) => {
+            sink.writable = len == bytes.len();
+            Ok(len)
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            sink.writable = false;
+            Ok(0)
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+        Err(error) => Err(error),
+    }
+}

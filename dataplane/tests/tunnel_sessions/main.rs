@@ -1,0 +1,8 @@
+//! Sessions through a tunnel table, over real sockets and against independent peers.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod carry;
+mod drain;
+mod ends;
+mod rig;
+mod share;
