@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::clock::wall_clock;
-use self::record::RequestRecord;
+use self::record::{RequestRecord, SessionRecord};
 use self::writer::Writer;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
+use crate::tunnel::SessionEnd;
 
 /// What is known of a request from its head on; a session carries it to its end.
 #[derive(Debug)]
@@ -77,6 +78,13 @@ impl AccessLog {
     pub fn request(&self, facts: &RequestFacts, outcome: &RequestOutcome) {
         if let Some(writer) = &self.writer {
             writer.write(&RequestRecord::new(wall_clock(), facts, outcome));
+        }
+    }
+
+    /// Writes the record of a session that has ended.
+    pub fn session<C>(&self, facts: &RequestFacts, end: &SessionEnd<C>) {
+        if let Some(writer) = &self.writer {
+            writer.write(&SessionRecord::new(wall_clock(), facts, end));
         }
     }
 

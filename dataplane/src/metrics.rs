@@ -4,10 +4,12 @@
 //! backend hang on its snapshot entry, so that counting looks nothing up; they are given out until
 //! some time after the last entry of that name is gone.
 
+mod counted;
 mod encode;
 mod process;
 mod sample;
 mod series;
+mod session;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 pub(crate) use self::encode::CONTENT_TYPE;
 pub use self::sample::Sample;
 pub use self::series::{BackendSeries, RouteSeries};
-use self::series::{Book, latency};
+use self::series::{Book, Counts, latency};
 use crate::access_log::wall_clock;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
@@ -31,6 +33,9 @@ pub struct Metrics {
     /// What no route took.
     unrouted: Arc<RouteSeries>,
     accept_errors: AtomicU64,
+    sessions_active: AtomicU64,
+    sessions_begun: AtomicU64,
+    drained: Counts<[&'static str; 2]>,
     pushes: [AtomicU64; PushResult::ALL.len()],
     apply: Histogram,
     last_push: Mutex<Option<SystemTime>>,
@@ -44,6 +49,9 @@ impl Default for Metrics {
             routes,
             backends: Book::default(),
             accept_errors: AtomicU64::new(0),
+            sessions_active: AtomicU64::new(0),
+            sessions_begun: AtomicU64::new(0),
+            drained: Counts::default(),
             pushes: Default::default(),
             apply: latency(),
             last_push: Mutex::new(None),

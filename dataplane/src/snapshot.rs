@@ -16,6 +16,7 @@ use routetable::{EndpointSet, EndpointSetId, EndpointState, Route, RouteId};
 
 use self::shards::Shards;
 use crate::metrics::{BackendSeries, RouteSeries};
+use crate::tunnel::Standing;
 
 /// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
 /// change copies only what it touches.
@@ -37,14 +38,21 @@ impl Snapshot {
         self.index.is_ambiguous(request)
     }
 
-    /// Whether a session or request on this route to this endpoint may go on: its route exists and
-    /// still refers to the set, be it with weight 0, and the set still lists the address, in any state.
+    /// Whether a session or request on this route to this endpoint may go on.
     pub fn standing(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> bool {
-        let Some(entry) = self.routes.get(route.0) else {
-            return false;
-        };
-        let backend = entry.backends.iter().find(|backend| backend.slot.id == set);
-        backend.is_some_and(|backend| backend.slot.lists(address))
+        self.judge(route, set, address) == Standing::Stands
+    }
+
+    /// What a session stands on: its route must exist and still refer to the set, be it with weight
+    /// 0, and the set must still list the address, in any state.
+    pub fn judge(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> Standing {
+        let entry = self.routes.get(route.0);
+        let backend = entry.and_then(|entry| entry.backends.iter().find(|backend| backend.slot.id == set));
+        match backend {
+            None => Standing::RouteGone,
+            Some(backend) if backend.slot.lists(address) => Standing::Stands,
+            Some(_) => Standing::EndpointGone,
+        }
     }
 
     /// The route with this id.

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use super::{RequestFacts, RequestOutcome};
+use crate::session::EndedBy;
 use crate::snapshot::{EndpointSlot, RouteEntry};
+use crate::tunnel::SessionEnd;
 
 /// What requests and sessions have in common.
 #[derive(Serialize)]
@@ -72,6 +74,57 @@ impl<'a> RequestRecord<'a> {
             duration_ms: milliseconds(outcome.duration),
             bytes_to_upstream: outcome.bytes_to_upstream,
             bytes_to_client: outcome.bytes_to_client,
+        }
+    }
+}
+
+/// `"kind": "session"`.
+#[derive(Serialize)]
+pub(super) struct SessionRecord<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    common: Common<'a>,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    duration_ms: f64,
+    bytes_to_upstream: u64,
+    bytes_to_client: u64,
+    messages_to_upstream: u64,
+    messages_to_client: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_from_client: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_from_upstream: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_to_client: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_to_upstream: Option<u16>,
+    ended_by: &'static str,
+    outcome: &'static str,
+}
+
+impl<'a> SessionRecord<'a> {
+    pub(super) fn new<C>(time: SystemTime, facts: &'a RequestFacts, end: &SessionEnd<C>) -> Self {
+        Self {
+            kind: "session",
+            common: Common::new(time, facts),
+            status: http::StatusCode::SWITCHING_PROTOCOLS.as_u16(),
+            reason: match end.ended_by {
+                EndedBy::Proxy(cause) => Some(cause.as_str()),
+                EndedBy::Client | EndedBy::Upstream => None,
+            },
+            duration_ms: milliseconds(end.duration),
+            bytes_to_upstream: end.from_client.bytes,
+            bytes_to_client: end.from_upstream.bytes,
+            messages_to_upstream: end.from_client.messages,
+            messages_to_client: end.from_upstream.messages,
+            close_from_client: end.codes.from_client,
+            close_from_upstream: end.codes.from_upstream,
+            close_to_client: end.codes.to_client,
+            close_to_upstream: end.codes.to_upstream,
+            ended_by: end.ended_by.as_str(),
+            outcome: end.outcome.as_str(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::session::{EndedBy, Outcome, ProxyCause};
+use crate::tunnel::{CloseCodes, Traffic};
 
 /// A sink that can be looked into.
 #[derive(Clone, Default)]
@@ -76,6 +78,47 @@ fn a_request_is_one_line_without_empty_fields() {
             "kind": "request", "time": "2026-09-21T14:13:20.123Z", "id": 7, "client": "192.0.2.1:5000",
             "method": "GET", "host": "chat.example.com", "path": "/a\"b\n", "status": 404, "reason": "NoRoute",
             "upgrade": false, "duration_ms": 1.5, "bytes_to_upstream": 0, "bytes_to_client": 12,
+        })
+    );
+}
+
+#[test]
+fn a_session_tells_of_both_directions_and_its_end() {
+    let end = SessionEnd {
+        id: 7,
+        target: crate::tunnel::Target {
+            route: routetable::RouteId(1),
+            endpoint_set: routetable::EndpointSetId(2),
+            endpoint: ([10, 0, 0, 1], 80).into(),
+        },
+        duration: Duration::from_secs(61),
+        from_client: Traffic {
+            bytes: 100,
+            messages: 3,
+        },
+        from_upstream: Traffic {
+            bytes: 200,
+            messages: 4,
+        },
+        codes: CloseCodes {
+            to_client: Some(1012),
+            from_client: Some(1012),
+            ..CloseCodes::default()
+        },
+        ended_by: EndedBy::Proxy(ProxyCause::Shutdown),
+        outcome: Outcome::Closed,
+        context: (),
+    };
+    let facts = facts(7);
+    let record = SessionRecord::new(SystemTime::UNIX_EPOCH, &facts, &end);
+    assert_eq!(
+        serde_json::to_value(&record).unwrap(),
+        json!({
+            "kind": "session", "time": "1970-01-01T00:00:00.000Z", "id": 7, "client": "192.0.2.1:5000",
+            "method": "GET", "host": "chat.example.com", "path": "/a\"b\n", "status": 101, "reason": "shutdown",
+            "duration_ms": 61000.0, "bytes_to_upstream": 100, "bytes_to_client": 200,
+            "messages_to_upstream": 3, "messages_to_client": 4, "close_from_client": 1012,
+            "close_to_client": 1012, "ended_by": "proxy", "outcome": "closed",
         })
     );
 }

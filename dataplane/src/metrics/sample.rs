@@ -8,7 +8,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use routetable::EndpointState;
 
-use super::encode::{Page, backend};
+use super::counted::backend;
+use super::encode::Page;
 use crate::control::ChannelStatus;
 use crate::snapshot::{EndpointSlot, Snapshot};
 

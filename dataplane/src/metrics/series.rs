@@ -1,6 +1,7 @@
 //! The series of routes and backends, and the book that knows them all.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,12 @@ pub struct RouteSeries {
     pub(super) handshakes: Counts<(u16, Option<Reason>)>,
     /// Until the 101.
     pub(super) handshake_duration: Histogram,
+    /// Sessions by backend.
+    pub(super) sessions: Sessions,
+    /// From the 101 to the end.
+    pub(super) session_duration: Histogram,
+    /// Bytes of ended sessions: to upstream, to client.
+    pub(super) bytes: [AtomicU64; 2],
 }
 
 impl Default for RouteSeries {
@@ -62,6 +69,11 @@ impl Default for RouteSeries {
             request_duration: latency(),
             handshakes: Counts::default(),
             handshake_duration: latency(),
+            sessions: Sessions::default(),
+            session_duration: Histogram::new([
+                1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0,
+            ]),
+            bytes: Default::default(),
         }
     }
 }
@@ -84,6 +96,47 @@ impl Default for BackendSeries {
     }
 }
 
+/// Namespace and name of a Service.
+pub(super) type BackendKey = [String; 2];
+
+/// The sessions of a route, by backend.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Mutex<BTreeMap<BackendKey, BackendSessions>>);
+
+/// The sessions of a route to one backend.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BackendSessions {
+    pub(super) active: u64,
+    pub(super) begun: u64,
+    pub(super) closed: BTreeMap<CloseLabels, u64>,
+}
+
+/// How a session ended, in label values: initiator, class of the close code, reason.
+pub(super) type CloseLabels = [&'static str; 3];
+
+impl Sessions {
+    pub(super) fn begin(&self, backend: BackendKey) {
+        let mut backends = lock(&self.0);
+        let sessions = backends.entry(backend).or_default();
+        sessions.active += 1;
+        sessions.begun += 1;
+    }
+
+    pub(super) fn end(&self, backend: BackendKey, how: CloseLabels) {
+        let mut backends = lock(&self.0);
+        let sessions = backends.entry(backend).or_default();
+        sessions.active = sessions.active.saturating_sub(1);
+        *sessions.closed.entry(how).or_default() += 1;
+    }
+
+    pub(super) fn read(&self) -> Vec<(BackendKey, BackendSessions)> {
+        lock(&self.0)
+            .iter()
+            .map(|(key, sessions)| (key.clone(), sessions.clone()))
+            .collect()
+    }
+}
+
 /// A label set to which series belong.
 pub(super) trait Labelled: Default {
     /// Names, outermost first.
@@ -95,7 +148,7 @@ impl Labelled for RouteSeries {
 }
 
 impl Labelled for BackendSeries {
-    type Key = [String; 2];
+    type Key = BackendKey;
 }
 
 /// All series of one kind. What nobody else holds any more is dropped after [`RETAIN`].

@@ -4,7 +4,9 @@ use routetable::{ObjectKind, ObjectRef, Route, RouteId, Timeouts};
 
 use super::*;
 use crate::control::ChannelStatus;
+use crate::session::{EndedBy, Outcome, ProxyCause};
 use crate::snapshot::Snapshot;
+use crate::tunnel::{CloseCodes, SessionEnd, Traffic};
 
 fn entry(rule: &str) -> RouteEntry {
     let source = ObjectRef {
@@ -69,6 +71,63 @@ fn counts_carry_the_names_and_labels_of_the_reference() {
     }
     assert!(text.contains("\nprocess_cpu_seconds_total "));
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn sessions_count_from_their_101_to_their_end() {
+    let metrics = Arc::new(Metrics::default());
+    let route = entry("main");
+    let set = routetable::EndpointSet {
+        id: routetable::EndpointSetId::new("prod", "chat", "80"),
+        namespace: "prod".into(),
+        service: "chat".into(),
+        port: "80".into(),
+        endpoints: vec![],
+    };
+    let slot = EndpointSlot::new(&set, vec![]);
+    metrics.session_started(&route, &slot);
+    metrics.session_started(&route, &slot);
+    let end = SessionEnd {
+        id: 1,
+        target: crate::tunnel::Target {
+            route: route.route.id,
+            endpoint_set: set.id,
+            endpoint: ([10, 0, 0, 1], 80).into(),
+        },
+        duration: Duration::from_secs(30),
+        from_client: Traffic {
+            bytes: 10,
+            messages: 1,
+        },
+        from_upstream: Traffic {
+            bytes: 20,
+            messages: 2,
+        },
+        codes: CloseCodes {
+            to_client: Some(1012),
+            ..CloseCodes::default()
+        },
+        ended_by: EndedBy::Proxy(ProxyCause::Shutdown),
+        outcome: Outcome::DeadlineForced,
+        context: (),
+    };
+    metrics.session_ended(&route, &slot, &end);
+    assert_eq!(metrics.sessions(), (1, 2));
+    let text = text(&metrics);
+    let r = r#"route_namespace="prod",route="chat",rule="main""#;
+    let rb = format!(r#"{r},backend_namespace="prod",backend="chat""#);
+    let how = r#"initiator="proxy",code_class="going_away",reason="shutdown""#;
+    for line in [
+        format!("holdfast_connections_active{{{rb}}} 1"),
+        format!("holdfast_connections_total{{{rb}}} 2"),
+        format!("holdfast_connections_closed_total{{{rb},{how}}} 1"),
+        format!("holdfast_connection_duration_seconds_count{{{r}}} 1"),
+        format!(r#"holdfast_bytes_total{{{r},direction="to_upstream"}} 10"#),
+        format!(r#"holdfast_bytes_total{{{r},direction="to_client"}} 20"#),
+        r#"holdfast_drain_closed_total{scope="pod",outcome="forced"} 1"#.into(),
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+    }
 }
 
 #[test]

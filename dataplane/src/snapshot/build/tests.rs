@@ -7,6 +7,7 @@ use routetable::{
 
 use super::*;
 use crate::snapshot::EndpointGuard;
+use crate::tunnel::Standing::{EndpointGone, RouteGone, Stands};
 
 fn set(service: &str, ports: &[u16]) -> Arc<EndpointSet> {
     let endpoints = ports.iter().map(|port| routetable::Endpoint {
@@ -171,27 +172,28 @@ fn a_session_stands_while_its_route_refers_to_a_set_that_lists_its_address() {
     let (chat, feed) = (set("chat", &[1]), set("feed", &[3]));
     let a = route("a", &[(&chat, 1), (&feed, 1)]);
     let mut builder = builder(&table([&a], [&chat, &feed]));
-    let stands = |b: &Builder, s: &EndpointSet, port| b.current().standing(a.id, s.id, address(port));
-    assert!(stands(&builder, &chat, 1));
-    assert!(!stands(&builder, &feed, 1), "another set's address");
+    let stands = |b: &Builder, s: &EndpointSet, port| b.current().judge(a.id, s.id, address(port));
+    assert_eq!(stands(&builder, &chat, 1), Stands);
+    assert_eq!(stands(&builder, &feed, 1), EndpointGone, "another set's address");
 
     builder.apply(&[Op::PutRoute(Arc::new(route("a", &[(&chat, 0), (&feed, 1)])))]);
-    assert!(
+    assert_eq!(
         stands(&builder, &chat, 1),
+        Stands,
         "weight 0 takes no new work, but lets old work go on"
     );
 
     let mut not_ready = (*chat).clone();
     not_ready.endpoints[0].state = EndpointState::NotReady;
     builder.apply(&[Op::PutEndpointSet(Arc::new(not_ready))]);
-    assert!(stands(&builder, &chat, 1), "not ready is not gone");
+    assert_eq!(stands(&builder, &chat, 1), Stands, "not ready is not gone");
 
     builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
-    assert!(!stands(&builder, &chat, 1), "the address is gone");
+    assert_eq!(stands(&builder, &chat, 1), EndpointGone);
     builder.apply(&[Op::PutRoute(Arc::new(route("a", &[(&chat, 1)])))]);
-    assert!(!stands(&builder, &feed, 3), "the reference is gone");
+    assert_eq!(stands(&builder, &feed, 3), RouteGone, "the route leads elsewhere");
     builder.apply(&[Op::RemoveRoute(a.id)]);
-    assert!(!stands(&builder, &chat, 2), "the route is gone");
+    assert_eq!(stands(&builder, &chat, 2), RouteGone);
 }
 
 #[test]
@@ -236,10 +238,10 @@ fn a_last_good_version_that_outlived_its_set_is_attached_to_the_new_one() {
         Op::PutRoute(Arc::new(bad(route("a", &[(&feed, 1)])))),
         Op::RemoveEndpointSet(chat.id),
     ]);
-    assert!(builder.current().standing(a.id, chat.id, address(1)));
+    assert_eq!(builder.current().judge(a.id, chat.id, address(1)), Stands);
     builder.apply(&[
         Op::PutEndpointSet(set("chat", &[5])),
         Op::PutRoute(Arc::new(a.clone())),
     ]);
-    assert!(builder.current().standing(a.id, chat.id, address(5)));
+    assert_eq!(builder.current().judge(a.id, chat.id, address(5)), Stands);
 }
