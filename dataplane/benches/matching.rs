@@ -73,7 +73,7 @@ fn requests((hosts, paths): (usize, usize)) -> Vec<(String, String)> {
     (0..50_000).map(request).collect()
 }
 
-#[divan::bench(args = SHAPES, sample_count = 20, sample_size = 50_000)]
+#[divan::bench(args = SHAPES, sample_count = 1000, sample_size = 1000)]
 fn find(bencher: Bencher<'_, '_>, shape: (usize, usize)) {
     let index = index(shape);
     let requests = requests(shape);

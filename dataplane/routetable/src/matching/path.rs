@@ -54,7 +54,7 @@ pub(crate) struct Readings {
 /// `/a/b`); and the loosest that servers are known for: `\`, `%5c` and `%2f` separate segments, and
 /// a segment's `;parameters` do not count.
 pub(crate) fn readings(path: &str) -> Option<Readings> {
-    if !path.contains("..") && !path.contains('%') {
+    if !["..", "%2e", "%2E"].iter().any(|dots| path.contains(dots)) {
         return None;
     }
     let escaped = canonical_escapes(path);

@@ -261,3 +261,50 @@ fn paths_that_others_may_read_otherwise_are_ambiguous() {
         assert!(!ambiguous(path), "{path}");
     }
 }
+
+#[test]
+fn a_plain_look_up_does_not_allocate() {
+    let mut index = Index::default();
+    for n in 0..40 {
+        let mut of = RouteMatch::path(PathMatch::Prefix(format!("/room-{n}")));
+        let value = ValueMatch {
+            name: "x-a".into(),
+            value: ValuePattern::Exact("1".into()),
+        };
+        of.headers = vec![value.clone()];
+        of.cookies = vec![value.clone()];
+        of.query_params = vec![value];
+        of.subprotocols = vec!["chat".into()];
+        let host = HostPattern::Exact(format!("h{}.example.com", n % 3));
+        index
+            .insert(Arc::new(testing::route(&format!("a{n}"), host, of)), n)
+            .unwrap();
+    }
+    let headers = HeaderMap::from_iter([
+        (HeaderName::from_static("x-a"), HeaderValue::from_static("1")),
+        (
+            HeaderName::from_static("cookie"),
+            HeaderValue::from_static("s=2; x-a=1"),
+        ),
+        (
+            HeaderName::from_static("sec-websocket-protocol"),
+            HeaderValue::from_static("a, chat"),
+        ),
+    ]);
+    let query = Some("s=2&x-a=1");
+    let view = RequestView {
+        host: "h1.example.com:8080",
+        path: "/room-7/socket%20x/",
+        query,
+        headers: &headers,
+    };
+    let mut found = None;
+    let info = allocation_counter::measure(|| {
+        found = index.find(&view).copied();
+        assert!(!index.is_ambiguous(&RequestView {
+            path: "/room-7/socket",
+            ..view
+        }));
+    });
+    assert_eq!((found, info.count_total), (Some(7), 0));
+}
