@@ -1,10 +1,9 @@
 //! The index: finds the winning route without looking at the others.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::request::Request;
-use super::shards::Shards;
+use super::shards::{Map, Shards};
 use super::table::{Candidate, HostTable};
 use super::{RequestView, host, path};
 use crate::id::RouteId;
@@ -17,22 +16,22 @@ use crate::validate::{Invalid, route_bounds};
 pub struct Index<T> {
     hosts: Shards<Hosts<T>>,
     any: Arc<HostTable<T>>,
-    routes: Shards<HashMap<RouteId, Arc<Route>>>,
+    routes: Shards<Map<RouteId, Arc<Route>>>,
 }
 
 /// The named hosts of one shard.
 #[derive(Clone, Debug)]
 struct Hosts<T> {
-    exact: HashMap<Arc<str>, Arc<HostTable<T>>>,
+    exact: Map<Arc<str>, Arc<HostTable<T>>>,
     /// By what follows the first label.
-    wildcard: HashMap<Arc<str>, Arc<HostTable<T>>>,
+    wildcard: Map<Arc<str>, Arc<HostTable<T>>>,
 }
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
+            exact: Map::default(),
+            wildcard: Map::default(),
         }
     }
 }
@@ -120,8 +119,8 @@ impl<T: Clone> Index<T> {
             .and_then(|suffix| self.hosts.of(suffix.as_bytes()).wildcard.get(suffix));
         let tables = [exact, wildcard, Some(&self.any)];
         let tables = tables.iter().flatten();
-        let rule = tables.clone().find_map(|table| table.rules.find(request));
-        rule.or_else(|| tables.clone().find_map(|table| table.fallback.find(request)))
+        let rule = tables.clone().find_map(|table| table.rule(request));
+        rule.or_else(|| tables.clone().find_map(|table| table.fallback(request)))
     }
 
     /// Changes the table of a host; makes it if it is absent, drops it if it ends empty.

@@ -78,9 +78,12 @@ impl PathMatch {
     pub(crate) fn takes(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == path,
-            Self::Prefix(prefix) => path
-                .strip_prefix(prefix.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            // Where the prefix would end is looked at first: it mostly settles the matter, and
+            // the prefix's text need not be fetched.
+            Self::Prefix(prefix) => {
+                let ends = path.len() == prefix.len() || path.as_bytes().get(prefix.len()) == Some(&b'/');
+                ends && path.starts_with(prefix.as_str())
+            }
             Self::Regex(_) => false,
         }
     }

@@ -1,8 +1,13 @@
 //! Copy-on-write in pieces: an update copies one shard, not the whole.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
+
+/// A map that is read for every request. Its hash is a fraction of the standard one's on host names
+/// and paths, and seeded too: nobody can choose names that collide.
+pub(crate) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Number of shards. With 100,000 hosts a shard holds 400, which are copied in microseconds.
 const COUNT: usize = 256;

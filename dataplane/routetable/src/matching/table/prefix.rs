@@ -1,12 +1,13 @@
 //! A map of path prefixes by whole elements.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::matching::shards::Map;
 
 /// Prefixes, each held without a trailing slash.
 #[derive(Clone, Debug)]
 pub(super) struct PrefixMap<B> {
-    map: HashMap<Arc<str>, B>,
+    map: Map<Arc<str>, B>,
     /// How many prefixes have the length that is the place; the last is not zero. Spares a request
     /// with many slashes a look-up at each.
     lengths: Vec<u32>,
@@ -15,7 +16,7 @@ pub(super) struct PrefixMap<B> {
 impl<B> Default for PrefixMap<B> {
     fn default() -> Self {
         Self {
-            map: HashMap::new(),
+            map: Map::default(),
             lengths: Vec::new(),
         }
     }
