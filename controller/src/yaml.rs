@@ -119,11 +119,9 @@ fn read(piece: &str, first_line: u32) -> Result<Option<Document>, Broken> {
     }
     let lines = scan::scan(piece, first_line)?;
     let broken = |error: serde_yaml::Error| {
-        let line = error.location().map_or(0, |at| at.line().saturating_sub(1)) as u32;
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let (line, message) = scan::describe(&error, first_line);
         Broken {
-            line: first_line + line,
+            line,
             message,
             seen: BTreeMap::new(),
         }

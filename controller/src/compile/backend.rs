@@ -13,6 +13,7 @@ use routetable::limits::MAX_ENDPOINTS;
 use routetable::{Endpoint, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
 use super::draft::{BackendRef, Draft};
+use super::field::FieldPath;
 use super::finding::{Finding, Reason};
 use super::report::Report;
 use crate::world::{Name, Service, ServicePort, World};
@@ -81,6 +82,7 @@ impl<'a> Resolver<'a> {
         let written = written(&backend.port);
         let id = EndpointSetId::new(&namespace, &name.name, &written);
         let set = self.sets.entry(id).or_insert_with(|| {
+            report_other_ports(self.world, &name, &port.name, &backend.field, report);
             let mut endpoints = endpoints(self.world, &name, &port.name);
             if endpoints.len() > MAX_ENDPOINTS {
                 let message = format!(
@@ -231,11 +233,56 @@ fn report_readiness(backend: &BackendRef, set: &EndpointSet, report: &mut Report
     } = set;
     let outcome = match count(EndpointState::Draining) {
         0 => "new handshakes get 503".to_owned(),
-        draining => format!("new handshakes go to {draining} that terminate"),
+        1 => "1 is terminating and takes new handshakes".to_owned(),
+        draining => format!("{draining} are terminating and take new handshakes"),
     };
     let message = format!(
         "'{service}' has 0 of {} endpoints ready; {outcome}",
         endpoints.len()
     );
     report.warning(&backend.field, Reason::NoReadyEndpoints, message);
+}
+
+/// EndpointSlices that hold endpoints, but under no port of the name that the Service gives it.
+fn report_other_ports(
+    world: &World,
+    service: &Name,
+    port_name: &str,
+    field: &FieldPath,
+    report: &mut Report<'_>,
+) {
+    let slices = world.slices.get(service).into_iter().flat_map(BTreeMap::values);
+    let filled: Vec<_> = slices.filter(|slice| !slice.endpoints.is_empty()).collect();
+    if filled.is_empty() || filled.iter().any(|slice| slice.ports.contains_key(port_name)) {
+        return;
+    }
+    let quoted = |name: &String| {
+        if name.is_empty() {
+            "one without a name".to_owned()
+        } else {
+            format!("'{name}'")
+        }
+    };
+    let mut found: Vec<String> = filled
+        .iter()
+        .flat_map(|slice| slice.ports.keys())
+        .map(quoted)
+        .collect();
+    found.sort();
+    found.dedup();
+    let found = if found.is_empty() {
+        "none".to_owned()
+    } else {
+        found.join(", ")
+    };
+    let wanted = if port_name.is_empty() {
+        "without a name".to_owned()
+    } else {
+        format!("named '{port_name}'")
+    };
+    let message = format!(
+        "the EndpointSlices of '{}' must hold a TCP port {wanted}, as the Service does; they hold {found}",
+        service.name
+    );
+    report.warning(field, Reason::InvalidEndpoints, message);
 }

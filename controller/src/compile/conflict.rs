@@ -122,9 +122,13 @@ fn finding(drafts: &[Draft], loser: Claim, winner: Claim) -> Finding {
         HostPattern::Any => "any host".to_owned(),
         host => format!("'{host}'"),
     };
-    let what = if route.fallback {
-        format!("the default backend on {host}")
-    } else {
+    if route.fallback {
+        // Its own rules, and the rest of its own hosts, are served all the same.
+        let message =
+            format!("the default backend on {host} is already served by {by}; this one is inactive there");
+        return Finding::warning(&lost.key(), &field, Reason::Conflicted, message);
+    }
+    let what = {
         let wanted = &route.matches[loser.of];
         let conditions = if *wanted == RouteMatch::path(wanted.path.clone()) {
             ""

@@ -125,14 +125,13 @@ fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_
         let port_problem = match &backend.port {
             IntOrString::Int(1..=65535) => None,
             IntOrString::Int(number) => Some(format!("must be between 1 and 65535; got {number}")),
-            IntOrString::String(name)
-                if host::is_label(name) && !name.bytes().all(|b| b.is_ascii_digit()) =>
-            {
-                None
-            }
-            IntOrString::String(name) => {
-                Some(format!("must be a port number or name; got '{name}' in quotes"))
-            }
+            IntOrString::String(name) if name.bytes().all(|b| b.is_ascii_digit()) => Some(format!(
+                "must be a port number or name; write {name} without quotes"
+            )),
+            IntOrString::String(name) if host::is_label(name) => None,
+            IntOrString::String(name) => Some(format!(
+                "must be a port number or a name such as 'http'; got '{name}'"
+            )),
         };
         if let Some(rest) = port_problem {
             report.refuse(&port_field, rest);

@@ -25,7 +25,7 @@ pub(super) fn scan(piece: &str, first_line: u32) -> Result<Lines, Broken> {
                 let line = first_line + (span.start.line() as u32).saturating_sub(1);
                 scan.event(event, line).map_err(|message| (line, message))
             }
-            Err(error) => Err((first_line + error_line(&error), error.info().to_owned())),
+            Err(error) => Err(syntax_error(piece, first_line, &error)),
         };
         if let Err((line, message)) = outcome {
             return Err(Broken {
@@ -41,8 +41,37 @@ pub(super) fn scan(piece: &str, first_line: u32) -> Result<Lines, Broken> {
     Ok(scan.lines)
 }
 
-fn error_line(error: &ScanError) -> u32 {
-    (error.marker().line() as u32).saturating_sub(1)
+/// The line and the words of whichever parser says it better: this one knows about tabs, the
+/// other one tells where the unfinished part begins.
+fn syntax_error(piece: &str, first_line: u32, error: &ScanError) -> (u32, String) {
+    if !error.info().contains("tab")
+        && let Err(other) = serde_yaml::from_str::<serde_yaml::Value>(piece)
+    {
+        return describe(&other, first_line);
+    }
+    let line = (error.marker().line() as u32).saturating_sub(1);
+    (first_line + line, error.info().to_owned())
+}
+
+/// The error's line in the file and its words, with other lines they name counted in the file.
+pub(super) fn describe(error: &serde_yaml::Error, first_line: u32) -> (u32, String) {
+    let line = error.location().map_or(0, |at| at.line().saturating_sub(1)) as u32;
+    let text = error.to_string();
+    let mut parts = text.split(" at line ");
+    let mut message = parts.next().unwrap_or_default().to_owned();
+    for (index, part) in parts.enumerate() {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let named: u32 = part[..digits].parse().unwrap_or(1);
+        if index > 0 {
+            message.push_str(&format!(" on line {}", first_line + named.saturating_sub(1)));
+        }
+        let rest = &part[digits..];
+        let rest = rest
+            .strip_prefix(" column ")
+            .map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        message.push_str(rest);
+    }
+    (first_line + line, message)
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@
 //! (truncated first, as `>` in a shell does): its objects stay for a few looks
 //! ([`EMPTY_LOOKS`]) before they count as removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -128,6 +128,7 @@ impl Store {
         let mut findings = self.folders.clone();
         let mut good: BTreeMap<ObjectKey, Good> = BTreeMap::new();
         let mut claimed: BTreeMap<ObjectKey, Location> = BTreeMap::new();
+        let mut kept: BTreeSet<ObjectKey> = BTreeSet::new();
         for (file, held) in &self.files {
             for entry in &held.entries {
                 let Some(key) = &entry.key else { continue };
@@ -152,6 +153,7 @@ impl Store {
                     );
                 } else if let Some(last) = self.good.get(key) {
                     let place = Place::at_line(entry.place.line_of(""));
+                    kept.insert(key.clone());
                     good.insert(
                         key.clone(),
                         Good {
@@ -167,11 +169,15 @@ impl Store {
         for (key, last) in &self.good {
             let may_hide = self.files.get(&last.file).is_some_and(Held::may_hide_objects);
             if may_hide && !claimed.contains_key(key) {
+                kept.insert(key.clone());
                 good.insert(key.clone(), last.clone());
             }
         }
         for (file, held) in &self.files {
-            findings.extend(held.findings(file, &good));
+            let keeps_any = good
+                .iter()
+                .any(|(key, last)| kept.contains(key) && last.file == *file);
+            findings.extend(held.findings(file, &kept, keeps_any));
         }
         self.good = good;
         findings.sort_by(|a, b| a.location.cmp(&b.location));
@@ -276,13 +282,12 @@ impl Held {
     }
 
     /// The findings of its entries, located, with a word on what keeps serving.
-    fn findings(&self, file: &Path, good: &BTreeMap<ObjectKey, Good>) -> Vec<Finding> {
+    fn findings(&self, file: &Path, kept: &BTreeSet<ObjectKey>, keeps_any: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         for entry in &self.entries {
             let keeps = match &entry.key {
-                Some(key) if entry.object.is_none() => good.contains_key(key),
-                Some(_) => false,
-                None => entry.is_broken() && good.values().any(|last| last.file == file),
+                Some(key) => entry.object.is_none() && kept.contains(key),
+                None => entry.is_broken() && keeps_any,
             };
             for finding in &entry.findings {
                 let mut finding = finding.clone();
@@ -361,6 +366,6 @@ fn duplicate(key: &ObjectKey, here: Location, first: &Location) -> Finding {
         location: Some(here),
         field: String::new(),
         reason: Reason::DuplicateObject,
-        message: format!("{key} is already written at {at}, which counts; remove one of them"),
+        message: format!("is already written at {at}, which counts; remove one of them"),
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn find(map: &Map<String, Value>) -> Result<Kind, Box<Finding>> {
     let home = |known: &Kind| known.api_version().split_once('/').map_or("", |(group, _)| group);
     if let Some(known) = known.filter(|known| home(known) == group || FORMER_GROUPS.contains(&group)) {
         let message = format!(
-            "`apiVersion` of a {kind} must be '{}'; got '{api_version}'",
+            "`apiVersion` of kind '{kind}' must be '{}'; got '{api_version}'",
             known.api_version()
         );
         return Err(refusal(

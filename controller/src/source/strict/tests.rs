@@ -54,7 +54,7 @@ fn types_say_what_to_write() {
         found,
         [
             "`spec.hostnames` must be a list; got the string 'a.example.com'; put '- ' before each entry",
-            "`spec.rules` must hold at least 1 entries; got 0",
+            "`spec.rules` must hold at least 1 in its list; got 0",
         ]
     );
     let found = route(&format!("{{{RULES}, ingressClassName: 5}}"));

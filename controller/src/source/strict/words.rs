@@ -139,7 +139,7 @@ pub(super) fn out_of_bounds(value: &Value, schema: &Value, field: &FieldPath) ->
                 .map(|limit| format!("`{field}` must have {limit} characters; got {length}"))
         }
         Value::Array(list) => range(list.len() as f64, bound("minItems"), bound("maxItems"))
-            .map(|limit| format!("`{field}` must hold {limit} entries; got {}", list.len())),
+            .map(|limit| format!("`{field}` must hold {limit} in its list; got {}", list.len())),
         Value::Number(number) => {
             let is_int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
             let maximum = bound("maximum").or(is_int32.then_some(f64::from(i32::MAX)));
