@@ -28,7 +28,8 @@ pub enum BodyError {
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
-    record: Record,
+    /// Absent behind a 101, whose account goes on.
+    record: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -42,11 +43,19 @@ enum Source {
 }
 
 impl ResponseBody {
+    /// No body: what follows is not HTTP.
+    pub fn none() -> Self {
+        Self {
+            source: Source::Own(None),
+            record: None,
+        }
+    }
+
     /// A text of ours.
     pub fn own(text: Bytes, record: Record) -> Self {
         Self {
-            source: Source::Own(Some(text).filter(|text| !text.is_empty())),
-            record,
+            source: Source::Own(Some(text)),
+            record: Some(record),
         }
     }
 
@@ -62,7 +71,7 @@ impl ResponseBody {
                 lease,
                 silence: idle.map(Silence::new),
             },
-            record,
+            record: Some(record),
         }
     }
 }
@@ -79,7 +88,8 @@ impl Body for ResponseBody {
         let (incoming, lease, silence) = match &mut this.source {
             Source::Own(text) => {
                 let text = text.take();
-                this.record.sent(text.as_ref().map_or(0, Bytes::len));
+                let sent = text.as_ref().map_or(0, Bytes::len);
+                this.record.iter_mut().for_each(|record| record.sent(sent));
                 return Poll::Ready(text.map(|text| Ok(Frame::data(text))));
             }
             Source::Upstream {
@@ -104,7 +114,8 @@ impl Body for ResponseBody {
                     silence.broken();
                 }
                 // Trailers end here; see `header`.
-                this.record.sent(data.as_ref().map_or(0, Bytes::len));
+                let sent = data.as_ref().map_or(0, Bytes::len);
+                this.record.iter_mut().for_each(|record| record.sent(sent));
                 Poll::Ready(data.map(|data| Ok(Frame::data(data))))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),

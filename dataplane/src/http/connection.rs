@@ -1,6 +1,7 @@
 //! One client connection: hyper carries its requests; what hyper can't answer is answered here, and
 //! the socket is closed so that the last answer arrives.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use super::record::Record;
 use super::respond;
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
+use crate::upgrade::handover;
 use crate::worker::Local;
 
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
@@ -39,6 +41,7 @@ pub async fn serve(
         peer,
         local: address,
         speech: Rc::clone(&speech),
+        switching: RefCell::new(None),
     });
     let answerer = Answerer {
         local: Rc::clone(&local),
@@ -59,6 +62,10 @@ pub async fn serve(
     };
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
+    let switching = client.switching.take();
+    if let (Ok(()), Some((pending, record))) = (&ended, switching) {
+        return handover::adopt(&local, *pending, record, (stream, parts.read_buf), permit);
+    }
     if let Err(error) = ended {
         let Some(refusal) = unanswered(&error, !parts.read_buf.is_empty(), speech.kept_back()) else {
             tracing::debug!(%peer, %error, "client connection ended");

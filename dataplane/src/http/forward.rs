@@ -169,7 +169,10 @@ fn broken() -> Refusal {
 }
 
 /// Refuses heads that two parsers could read in two ways (behaviour 15).
-fn check(response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
+///
+/// # Errors
+/// The refusal to answer with instead.
+pub fn check(response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
     let bad = |detail: &'static str| Err(Refusal::new(Reason::BadUpstreamResponse, detail));
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return bad("the backend switched protocols without being asked");
@@ -212,7 +215,6 @@ pub fn answer(
     local: &Local,
     response: Response<Incoming>,
     lease: Lease,
-    route: &RouteEntry,
     mut record: Record,
 ) -> Response<ResponseBody> {
     let (mut parts, body) = response.into_parts();
@@ -224,11 +226,13 @@ pub fn answer(
         .entry(header::DATE)
         .or_insert_with(|| local.date.value());
     parts.version = Version::HTTP_11;
-    if !lease.upload().done() {
-        // What is left of the request's body must not be read as the next request.
+    if record.upgrade() || !lease.upload().done() {
+        // What is left of the request's body, or came early for the session that is not to be, must
+        // not be read as the next request.
         let close = HeaderValue::from_static("close");
         parts.headers.insert(header::CONNECTION, close);
     }
-    let body = ResponseBody::upstream(body, lease, route.route.timeouts.idle, record);
+    let idle = record.route().and_then(|route| route.route.timeouts.idle);
+    let body = ResponseBody::upstream(body, lease, idle, record);
     Response::from_parts(parts, body)
 }

@@ -105,11 +105,21 @@ impl Record {
         self.upgrade = true;
     }
 
+    /// Whether it asks for an upgrade.
+    pub fn upgrade(&self) -> bool {
+        self.upgrade
+    }
+
     /// The route that takes it.
     pub fn set_route(&mut self, route: &Arc<RouteEntry>) {
         if let Some(facts) = &mut self.facts {
             facts.route = Some(Arc::clone(route));
         }
+    }
+
+    /// The route that took it.
+    pub fn route(&self) -> Option<&Arc<RouteEntry>> {
+        self.facts.as_ref().and_then(|facts| facts.route.as_ref())
     }
 
     /// The endpoint that gets it, or the last one that was tried.

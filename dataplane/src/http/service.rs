@@ -1,5 +1,6 @@
 //! One request from its head to its answer: view, match, then refuse, forward or upgrade.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use routetable::matching::RequestView;
 
@@ -20,7 +21,11 @@ use super::respond;
 use super::target::{self, Target};
 use crate::error::{Reason, Refusal};
 use crate::snapshot::RouteEntry;
+use crate::upgrade::exchange::{self, Answer};
+use crate::upgrade::handover::Pending;
+use crate::upgrade::handshake;
 use crate::upstream::body::RequestBody;
+use crate::upstream::lease::Lease;
 use crate::worker::Local;
 
 /// What the requests of one client connection share.
@@ -32,6 +37,8 @@ pub struct Client {
     pub local: SocketAddr,
     /// Tells our answers from hyper's.
     pub speech: Rc<Speech>,
+    /// The session that begins once the 101 has been sent.
+    pub switching: RefCell<Option<(Box<Pending>, Record)>>,
 }
 
 /// Answers the requests of one client connection.
@@ -58,28 +65,52 @@ impl Service<Request<Incoming>> for Answerer {
     }
 }
 
+/// What came of a request that was passed on.
+enum Passed {
+    Answered(Response<Incoming>, Lease),
+    Switched(Response<()>, Box<Pending>),
+}
+
 impl Answerer {
     async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        let local = &self.local;
-        let mut record = Record::new(local, &self.client.speech, self.client.peer, &request);
-        let (parts, incoming) = request.into_parts();
-        let request = Request::from_parts(parts, RequestBody::new(incoming));
+        let mut record = Record::new(&self.local, &self.client.speech, self.client.peer, &request);
+        let request = request.map(RequestBody::new);
         let upload = request.body().upload();
-        let forwarded = async {
-            let target = target::read(&request)?;
-            let route = self.route(&request, &target)?;
-            record.set_route(&route);
-            let (parts, body) = request.into_parts();
-            let parts = forward::request_head(parts, &target, &self.client, &body);
-            let request = Request::from_parts(parts, body);
-            let answered = forward::forward(local, &route, request, &mut record).await?;
-            Ok((answered, route))
-        };
-        let forwarded: Result<_, Refusal> = forwarded.await;
-        match forwarded {
-            Ok(((response, lease), route)) => forward::answer(local, response, lease, &route, record),
-            Err(refusal) => respond::refuse(local, &refusal, record, !upload.done()),
+        match self.pass(request, &mut record).await {
+            Ok(Passed::Answered(response, lease)) => forward::answer(&self.local, response, lease, record),
+            Ok(Passed::Switched(response, pending)) => {
+                self.client.switching.replace(Some((pending, record)));
+                response.map(|()| ResponseBody::none())
+            }
+            // What an upgrading client sent early must not be read as its next request.
+            Err(refusal) => {
+                let close = record.upgrade() || !upload.done();
+                respond::refuse(&self.local, &refusal, record, close)
+            }
         }
+    }
+
+    async fn pass(&self, request: Request<RequestBody>, record: &mut Record) -> Result<Passed, Refusal> {
+        let local = &self.local;
+        let target = target::read(&request)?;
+        let offer = handshake::read(&request, !request.body().is_end_stream());
+        if !matches!(offer, Ok(None)) {
+            record.set_upgrade();
+        }
+        let offer = offer?;
+        let route = self.route(&request, &target)?;
+        record.set_route(&route);
+        let (parts, body) = request.into_parts();
+        let parts = forward::request_head(parts, &target, &self.client, &body);
+        let request = Request::from_parts(parts, body);
+        let Some(offer) = offer else {
+            let (response, lease) = forward::forward(local, &route, request, record).await?;
+            return Ok(Passed::Answered(response, lease));
+        };
+        Ok(match exchange::exchange(local, &route, &offer, request, record).await? {
+            Answer::Switched(response, pending) => Passed::Switched(response, pending),
+            Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
+        })
     }
 
     fn route<B>(&self, request: &Request<B>, target: &Target) -> Result<Arc<RouteEntry>, Refusal> {

@@ -12,11 +12,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -39,6 +41,20 @@ pub struct Connection {
     _driver: Driver,
     endpoint: Weak<Endpoint>,
     reused: bool,
+    /// False for one that was asked to switch protocols: whatever it says, it is not kept.
+    reusable: bool,
+}
+
+/// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
+/// 101. Never comes if the connection must not be used.
+#[derive(Debug)]
+pub struct Switched(oneshot::Receiver<(TcpStream, Bytes)>);
+
+impl Switched {
+    /// Waits for hyper to let go of the socket.
+    pub async fn socket(self) -> Option<(TcpStream, Bytes)> {
+        self.0.await.ok()
+    }
 }
 
 #[derive(Debug)]
@@ -64,12 +80,45 @@ impl Connection {
                 tracing::debug!(%address, %error, "upstream connection ended");
             }
         });
-        Ok(Self {
+        Ok(Self::new(sender, driver.abort_handle(), endpoint, true))
+    }
+
+    /// The same for one request that asks to switch protocols.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub async fn open_to_switch(
+        stream: TcpStream,
+        endpoint: &Arc<Endpoint>,
+        max_head: usize,
+    ) -> hyper::Result<(Self, Switched)> {
+        let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
+        let (give, switched) = oneshot::channel();
+        let address = endpoint.address;
+        let driver = tokio::task::spawn_local(async move {
+            match connection.without_shutdown().await {
+                // Nobody waits for it if the answer was another than 101; then it closes here.
+                Ok(parts) => drop(give.send((parts.io.into_inner(), parts.read_buf))),
+                Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
+            }
+        });
+        let connection = Self::new(sender, driver.abort_handle(), endpoint, false);
+        Ok((connection, Switched(switched)))
+    }
+
+    fn new(
+        sender: http1::SendRequest<RequestBody>,
+        driver: AbortHandle,
+        endpoint: &Arc<Endpoint>,
+        reusable: bool,
+    ) -> Self {
+        Self {
             sender,
-            _driver: Driver(driver.abort_handle()),
+            _driver: Driver(driver),
             endpoint: Arc::downgrade(endpoint),
             reused: false,
-        })
+            reusable,
+        }
     }
 
     /// It has answered before, so that its end may cross with the next request.
@@ -90,7 +139,7 @@ impl Connection {
 }
 
 /// What every connection to an endpoint is made with.
-pub fn builder(max_head: usize) -> http1::Builder {
+fn builder(max_head: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.preserve_header_case(true).max_buf_size(max_head);
     builder
@@ -133,6 +182,9 @@ impl Pool {
 
     /// Takes a connection back once its exchange is over on both sides.
     pub fn give_back(self: &Rc<Self>, mut connection: Connection) {
+        if !connection.reusable {
+            return;
+        }
         if connection.sender.is_ready() {
             return self.shelve(connection);
         }

@@ -1,0 +1,100 @@
+//! From two HTTP connections to a session: once the client has its 101, both sockets go to the
+//! worker's tunnel table, and everything of HTTP is dropped.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::access_log::RequestFacts;
+use crate::http::record::Record;
+use crate::snapshot::{EndpointGuard, EndpointSlot};
+use crate::tunnel::{Handover, SessionEnd, SessionStart};
+use crate::worker::{Local, Shared};
+
+/// A backend that has switched, while its 101 is on the way to the client.
+#[derive(Debug)]
+pub struct Pending {
+    /// Its socket.
+    pub backend: TcpStream,
+    /// What it sent behind its 101.
+    pub backend_bytes: Bytes,
+    /// Its 101 accepted extensions.
+    pub extensions: bool,
+    /// The backend that was picked.
+    pub slot: Arc<EndpointSlot>,
+    /// Counts the session at its endpoint.
+    pub guard: EndpointGuard,
+    /// The handshake's place among those under way.
+    pub _permit: OwnedSemaphorePermit,
+}
+
+/// What a session keeps for its end. Small: there is one per idle socket.
+#[derive(Debug)]
+pub struct SessionContext {
+    facts: RequestFacts,
+    _guard: EndpointGuard,
+    /// The client connection's place among those of the worker.
+    _connection: OwnedSemaphorePermit,
+}
+
+/// Hands a session over. Its sockets leave the runtime; the 101 must have been flushed.
+pub fn adopt(
+    local: &Rc<Local>,
+    pending: Pending,
+    record: Record,
+    client: (TcpStream, Bytes),
+    connection: OwnedSemaphorePermit,
+) {
+    let took = record.started().elapsed();
+    let (Some(facts), (client, client_bytes)) = (record.into_facts(), client) else {
+        return;
+    };
+    let (Ok(client), Ok(backend)) = (client.into_std(), pending.backend.into_std()) else {
+        return;
+    };
+    let Some(route) = facts.route.clone() else { return };
+    let (slot, endpoint) = (pending.slot, pending.guard.address());
+    let timeouts = route.route.timeouts;
+    let start = SessionStart {
+        id: facts.id,
+        route: route.route.id,
+        endpoint_set: slot.id,
+        endpoint,
+        idle: timeouts.idle,
+        max_duration: timeouts.max_duration,
+        extensions: pending.extensions,
+        context: SessionContext {
+            facts,
+            _guard: pending.guard,
+            _connection: connection,
+        },
+    };
+    let metrics = &local.shared.metrics;
+    metrics.handshake(Some(&route), 101, None, took);
+    metrics.session_started(&route, &slot);
+    let handover = Handover {
+        client,
+        client_bytes,
+        backend,
+        backend_bytes: pending.backend_bytes,
+        start,
+    };
+    local.tunnels.adopt(handover, Instant::now());
+    // The table may have changed during the handshake.
+    if !local.shared.snapshot.load().standing(route.route.id, slot.id, endpoint) {
+        local.end_what_left();
+    }
+}
+
+/// Writes the account of a session that has ended.
+pub fn ended(shared: &Shared, end: &SessionEnd<SessionContext>) {
+    let facts = &end.context.facts;
+    if let (Some(route), Some(slot)) = (&facts.route, &facts.slot) {
+        shared.metrics.session_ended(route, slot, end);
+    }
+    shared.access_log.session(facts, end);
+}

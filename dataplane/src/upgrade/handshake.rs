@@ -1,0 +1,136 @@
+//! The two heads of a WebSocket handshake (RFC 6455 section 4), as a proxy must read them.
+//!
+//! Pure. Stricter than Envoy, Traefik and ingress-nginx, which take any 101: an answer that the
+//! client would not accept, or that belongs to another request, opens nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Version};
+use sha1::{Digest, Sha1};
+
+use crate::error::{Reason, Refusal};
+use crate::http::header::{has_token, tokens};
+
+/// The only upgrade that goes on.
+const WEBSOCKET: &str = "websocket";
+/// RFC 6455 section 1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What a client asked for, as far as the answer depends on it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    key: HeaderValue,
+    subprotocols: Vec<HeaderValue>,
+}
+
+/// What the endpoint agreed to, as far as the session depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// An extension is in use, so that reserved bits may be set.
+    pub extensions: bool,
+}
+
+/// Whether a request asks for a WebSocket; `has_body` tells of the request's body.
+///
+/// What asks for another protocol, or in a way that HTTP does not know (another method, HTTP/1.0,
+/// no `Connection: upgrade`), is a plain request: its upgrade ends here.
+///
+/// # Errors
+/// It asks for a WebSocket, but breaks RFC 6455.
+pub fn read<B>(request: &Request<B>, has_body: bool) -> Result<Option<Offer>, Refusal> {
+    let headers = request.headers();
+    if request.method() != Method::GET
+        || request.version() != Version::HTTP_11
+        || !has_token(headers, &header::CONNECTION, "upgrade")
+        || !has_token(headers, &header::UPGRADE, WEBSOCKET)
+    {
+        return Ok(None);
+    }
+    let bad = |detail: &'static str| Err(Refusal::new(Reason::BadHandshake, detail));
+    if has_body {
+        return bad("a WebSocket handshake must not have a body");
+    }
+    match single(headers, &header::SEC_WEBSOCKET_VERSION) {
+        Some(version) if version == "13" => {}
+        Some(_) => {
+            let detail = "`Sec-WebSocket-Version` must be '13'";
+            return Err(Refusal::new(Reason::UpgradeRequired, detail));
+        }
+        None => return bad("`Sec-WebSocket-Version` must be sent once"),
+    }
+    let Some(key) = single(headers, &header::SEC_WEBSOCKET_KEY) else {
+        return bad("`Sec-WebSocket-Key` must be sent once");
+    };
+    if STANDARD.decode(key.as_bytes()).is_ok_and(|key| key.len() == 16) {
+        let subprotocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+        return Ok(Some(Offer {
+            key: key.clone(),
+            subprotocols: subprotocols.iter().cloned().collect(),
+        }));
+    }
+    bad("`Sec-WebSocket-Key` must be 16 bytes in base64")
+}
+
+/// Asks the endpoint for a WebSocket in the client's name.
+pub fn ask(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static(WEBSOCKET));
+}
+
+/// Judges the head of a 101.
+///
+/// # Errors
+/// It does not answer this request; the text says why.
+pub fn judge(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static str> {
+    let upgrade = single(headers, &header::UPGRADE);
+    if !upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes())) {
+        return Err("the backend's 101 does not have `Upgrade: websocket`");
+    }
+    if !has_token(headers, &header::CONNECTION, "upgrade") {
+        return Err("the backend's 101 does not have `Connection: Upgrade`");
+    }
+    let accept = single(headers, &header::SEC_WEBSOCKET_ACCEPT);
+    match accept {
+        None => return Err("the backend's 101 does not have one `Sec-WebSocket-Accept`"),
+        Some(accept) if accept != &accept_for(&offer.key) => {
+            return Err("the backend's `Sec-WebSocket-Accept` does not belong to this request's key");
+        }
+        Some(_) => {}
+    }
+    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        let chosen = single(headers, &header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+        if !chosen.is_some_and(|chosen| offer.offers(chosen)) {
+            return Err("the backend chose a subprotocol that was not offered");
+        }
+    }
+    Ok(Agreement {
+        extensions: tokens(headers, &header::SEC_WEBSOCKET_EXTENSIONS).next().is_some(),
+    })
+}
+
+impl Offer {
+    fn offers(&self, subprotocol: &str) -> bool {
+        self.subprotocols
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|offered| offered.trim() == subprotocol)
+    }
+}
+
+/// The value of a field that comes exactly once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn accept_for(key: &HeaderValue) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key.as_bytes());
+    hash.update(GUID);
+    STANDARD.encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests;
