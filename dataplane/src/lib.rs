@@ -16,5 +16,6 @@ pub mod metrics;
 pub mod session;
 pub mod snapshot;
 pub mod tunnel;
+pub mod upgrade;
 pub mod upstream;
 pub mod worker;

@@ -1,5 +1,5 @@
-//! A worker: one thread with its own runtime, listener, HTTP tasks and upstream pool. A connection
-//! never changes its worker, and nothing on a hot path is locked.
+//! A worker: one thread with its own runtime, listener, HTTP tasks, upstream pool and tunnel table.
+//! A connection never changes its worker, and nothing on a hot path is locked.
 //!
 //! Commands come through a bounded channel; what all workers share is in [`Shared`].
 
@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use local::Local;
 
 use crate::access_log::AccessLog;
 use crate::metrics::Metrics;
+use crate::session::close::Close;
 use crate::snapshot::Snapshot;
+use crate::tunnel::{DrainPlan, Filter, SessionInfo};
 use crate::upstream::pool::PoolLimits;
 
 /// Commands that may wait for one worker.
@@ -40,6 +42,8 @@ pub struct Limits {
     pub max_head_size: usize,
     /// Silence after which a peer's kernel is asked whether it still lives.
     pub tcp_keepalive: Duration,
+    /// Sessions a second that are ended when their route or endpoint is removed, at most.
+    pub removal_pace: u32,
     /// Idle connections to endpoints.
     pub pool: PoolLimits,
 }
@@ -52,6 +56,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(15),
             max_head_size: 64 << 10,
             tcp_keepalive: Duration::from_secs(60),
+            removal_pace: 100,
             pool: PoolLimits {
                 idle_per_endpoint: 64,
                 idle_age: Duration::from_secs(60),
@@ -111,12 +116,39 @@ pub struct WorkerConfig {
 /// What a worker can be told.
 #[derive(Debug)]
 pub enum WorkerCommand {
-    /// The shared snapshot is another one now.
+    /// The shared snapshot is another one now: sessions whose route or endpoint is gone must end.
     SnapshotChanged,
-    /// Take no new connections, let what is under way end, and end with it or at the deadline.
+    /// Take no new connections, end sessions politely, let requests under way end; then end.
     Drain {
+        /// Over which the sessions' Close frames are spread, from now.
+        window: Duration,
         /// After which what still stands is cut, from now.
         deadline: Duration,
+    },
+    /// End those sessions politely.
+    EndSessions {
+        /// Which.
+        filter: Filter,
+        /// How.
+        plan: DrainPlan,
+    },
+    /// End one session politely, if it is here.
+    CloseSession {
+        /// Its id, as in the access record.
+        id: u64,
+        /// What the client is told.
+        close: Close,
+    },
+    /// Tell of some sessions.
+    List {
+        /// Only those with a higher id.
+        after: Option<u64>,
+        /// At most as many, in the order of their ids.
+        limit: usize,
+        /// Which.
+        filter: Filter,
+        /// Where to.
+        reply: oneshot::Sender<Vec<SessionInfo>>,
     },
     /// End at once.
     Stop,

@@ -357,6 +357,13 @@ fn requests_under_way_go_where_the_least_are() {
     assert_eq!(share, BTreeMap::from([("a".to_owned(), 5), ("b".to_owned(), 5)]));
 }
 
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
 #[test]
 fn a_drained_worker_lets_requests_end_and_idle_connections_go() {
     let backend = Backend::start(|_, mut peer| {
@@ -374,13 +381,13 @@ fn a_drained_worker_lets_requests_end_and_idle_connections_go() {
     while backend.connections() == 0 {
         thread::yield_now();
     }
-    proxy.drain(Duration::from_secs(60));
+    block_on(proxy.drain(Duration::ZERO, Duration::from_secs(60)));
     assert_eq!(idle.rest().unwrap(), b"");
     let (head, body) = busy.answer();
     assert_eq!((field(&head, "connection"), body.as_str()), (Some("close"), "ok"));
     assert_eq!(busy.rest().unwrap(), b"");
     let address = proxy.address;
     drop((idle, busy));
-    proxy.join();
+    block_on(proxy.ended());
     assert!(std::net::TcpStream::connect(address).is_err());
 }

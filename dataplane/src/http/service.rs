@@ -42,7 +42,7 @@ pub struct Client {
 }
 
 /// Answers the requests of one client connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answerer {
     /// The worker.
     pub local: Rc<Local>,
@@ -107,10 +107,12 @@ impl Answerer {
             let (response, lease) = forward::forward(local, &route, request, record).await?;
             return Ok(Passed::Answered(response, lease));
         };
-        Ok(match exchange::exchange(local, &route, &offer, request, record).await? {
-            Answer::Switched(response, pending) => Passed::Switched(response, pending),
-            Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
-        })
+        Ok(
+            match exchange::exchange(local, &route, &offer, request, record).await? {
+                Answer::Switched(response, pending) => Passed::Switched(response, pending),
+                Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
+            },
+        )
     }
 
     fn route<B>(&self, request: &Request<B>, target: &Target) -> Result<Arc<RouteEntry>, Refusal> {

@@ -80,7 +80,10 @@ async fn ask(
     permit: OwnedSemaphorePermit,
 ) -> Result<Answer, Refusal> {
     let Way::Fresh(stream) = dialed.way else {
-        return Err(Refusal::new(Reason::Internal, "a handshake was given a used connection"));
+        return Err(Refusal::new(
+            Reason::Internal,
+            "a handshake was given a used connection",
+        ));
     };
     let upload = request.body().upload();
     let max_head = local.shared.limits.max_head_size;

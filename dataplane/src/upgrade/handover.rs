@@ -85,7 +85,12 @@ pub fn adopt(
     };
     local.tunnels.adopt(handover, Instant::now());
     // The table may have changed during the handshake.
-    if !local.shared.snapshot.load().standing(route.route.id, slot.id, endpoint) {
+    if !local
+        .shared
+        .snapshot
+        .load()
+        .standing(route.route.id, slot.id, endpoint)
+    {
         local.end_what_left();
     }
 }

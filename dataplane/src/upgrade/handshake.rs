@@ -105,7 +105,9 @@ pub fn judge(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static s
         }
     }
     Ok(Agreement {
-        extensions: tokens(headers, &header::SEC_WEBSOCKET_EXTENSIONS).next().is_some(),
+        extensions: tokens(headers, &header::SEC_WEBSOCKET_EXTENSIONS)
+            .next()
+            .is_some(),
     })
 }
 

@@ -41,7 +41,6 @@ pub enum Way {
 }
 
 /// What to connect, and until when.
-#[derive(Debug)]
 pub struct Dial<'a> {
     /// The worker.
     pub local: &'a Rc<Local>,

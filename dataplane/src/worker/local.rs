@@ -1,18 +1,22 @@
 //! What the tasks of one worker share: plain cells, no locks.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use routetable::RouteId;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::Shared;
 use crate::http::date::DateClock;
+use crate::tunnel::{Standing, TableSettings, TunnelTable};
+use crate::upgrade::handover::{self, SessionContext};
 use crate::upstream::pool::Pool;
 
 /// One worker's own things.
-#[derive(Debug)]
 pub struct Local {
     /// What it shares with the others.
     pub shared: Arc<Shared>,
@@ -24,28 +28,63 @@ pub struct Local {
     pub connections: Arc<Semaphore>,
     /// A permit per handshake under way.
     pub handshakes: Arc<Semaphore>,
+    /// Its sessions.
+    pub tunnels: TunnelTable<SessionContext>,
     rng: RefCell<Rng>,
     draining: Cell<bool>,
 }
 
 impl Local {
     /// A worker's things, before its first connection.
-    pub fn new(shared: Arc<Shared>, seed: u64) -> Rc<Self> {
+    ///
+    /// # Errors
+    /// The system grants no event queue.
+    pub fn new(shared: Arc<Shared>, seed: u64) -> io::Result<Rc<Self>> {
         let limits = shared.limits;
-        Rc::new(Self {
+        let settings = TableSettings {
+            config_pace: limits.removal_pace,
+            seed,
+            ..TableSettings::default()
+        };
+        let accounts = Arc::clone(&shared);
+        let tunnels = TunnelTable::new(settings, move |end| handover::ended(&accounts, &end))?;
+        Ok(Rc::new(Self {
             shared,
             pool: Pool::new(limits.pool),
             date: DateClock::default(),
             connections: Arc::new(Semaphore::new(limits.max_connections)),
             handshakes: Arc::new(Semaphore::new(limits.max_handshakes)),
+            tunnels,
             rng: RefCell::new(Rng::with_seed(seed)),
             draining: Cell::new(false),
-        })
+        }))
     }
 
     /// Draws from the worker's random numbers.
     pub fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
         draw(&mut self.rng.borrow_mut())
+    }
+
+    /// Ends, politely and at its pace, every session whose route or endpoint is gone.
+    pub fn end_what_left(&self) {
+        let snapshot = self.shared.snapshot.load();
+        let judge = |route: RouteId, set, endpoint| {
+            if snapshot.standing(route, set, endpoint) {
+                return Standing::Stands;
+            }
+            let entry = snapshot.route(route);
+            match entry.is_some_and(|entry| entry.backends.iter().any(|b| b.slot.id == set)) {
+                true => Standing::EndpointGone,
+                false => Standing::RouteGone,
+            }
+        };
+        let left = self.tunnels.retain_standing(judge, Instant::now());
+        if left > 0 {
+            tracing::info!(
+                sessions = left,
+                "sessions end because their route or endpoint is gone"
+            );
+        }
     }
 
     /// No new sessions from here on.

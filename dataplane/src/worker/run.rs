@@ -1,5 +1,6 @@
 //! A worker's thread: its tasks, its commands, its end.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Local, Shared, WorkerCommand, WorkerConfig};
 use crate::listener::accept;
+use crate::session::ProxyCause;
+use crate::tunnel::{DrainPlan, Filter};
 
 /// How often the pool is searched for connections that must go.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -35,29 +38,73 @@ async fn serve(
     config: WorkerConfig,
     shared: Arc<Shared>,
     mut commands: mpsc::Receiver<WorkerCommand>,
-) -> std::io::Result<()> {
-    let local = Local::new(shared, config.seed);
+) -> io::Result<()> {
+    let local = Local::new(shared, config.seed)?;
     let listener = TcpListener::from_std(config.listener)?;
     let (leave, leaving) = watch::channel(false);
     tokio::task::spawn_local(accept::run(Rc::clone(&local), listener, leaving));
+    let tunnels = local.tunnels.clone();
+    let mut carrying = std::pin::pin!(tunnels.run());
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut deadline = None;
     loop {
         tokio::select! {
+            carried = &mut carrying => match carried? {},
             command = commands.recv() => match command {
-                Some(WorkerCommand::SnapshotChanged) => local.pool.sweep(),
-                Some(WorkerCommand::Drain { deadline: after }) => {
-                    local.set_draining();
-                    leave.send_replace(true);
+                Some(WorkerCommand::Drain { window, deadline: after }) => {
                     deadline = Some(Instant::now() + after);
+                    leave.send_replace(true);
+                    drain(&local, window, after);
                 }
-                Some(WorkerCommand::Stop) | None => return Ok(()),
+                Some(WorkerCommand::Stop) | None => break,
+                Some(command) => obey(&local, command),
             },
             _ = sweep.tick() => local.pool.sweep(),
-            () = idle(&local), if deadline.is_some() => return Ok(()),
-            () = at(deadline), if deadline.is_some() => return Ok(()),
+            () = idle(&local), if deadline.is_some() => break,
+            () = at(deadline), if deadline.is_some() => break,
         }
+    }
+    local.tunnels.abort_all(ProxyCause::Shutdown, Instant::now());
+    Ok(())
+}
+
+fn drain(local: &Local, window: Duration, deadline: Duration) {
+    local.set_draining();
+    let plan = DrainPlan {
+        cause: ProxyCause::Shutdown,
+        close: ProxyCause::Shutdown.close(),
+        window,
+        deadline,
+    };
+    let sessions = local.tunnels.drain(Filter::All, plan, Instant::now());
+    tracing::info!(sessions, ?window, ?deadline, "draining");
+}
+
+fn obey(local: &Local, command: WorkerCommand) {
+    let (tunnels, now) = (&local.tunnels, Instant::now());
+    match command {
+        WorkerCommand::SnapshotChanged => {
+            local.end_what_left();
+            local.pool.sweep();
+        }
+        WorkerCommand::EndSessions { filter, plan } => {
+            let sessions = tunnels.drain(filter, plan, now);
+            tracing::info!(sessions, ?filter, "ending sessions");
+        }
+        WorkerCommand::CloseSession { id, close } => {
+            tunnels.close(id, close, now);
+        }
+        WorkerCommand::List {
+            after,
+            limit,
+            filter,
+            reply,
+        } => {
+            // Who asked may have gone.
+            let _ = reply.send(tunnels.list(after, limit, filter, now));
+        }
+        WorkerCommand::Drain { .. } | WorkerCommand::Stop => {}
     }
 }
 

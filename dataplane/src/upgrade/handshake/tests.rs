@@ -16,7 +16,9 @@ fn map(fields: &[(&str, &str)]) -> HeaderMap {
 
 /// `base` without the fields that `change` names, and with those of it that have a value.
 fn changed(base: &[(&str, &str)], change: &[(&str, &str)]) -> HeaderMap {
-    let kept = base.iter().filter(|(name, _)| change.iter().all(|(c, _)| c != name));
+    let kept = base
+        .iter()
+        .filter(|(name, _)| change.iter().all(|(c, _)| c != name));
     let set = change.iter().filter(|(_, value)| !value.is_empty());
     map(&kept.chain(set).copied().collect::<Vec<_>>())
 }
@@ -81,10 +83,20 @@ fn broken_handshakes_are_refused() {
         ),
         (&[("sec-websocket-key", "")], Reason::BadHandshake),
         (&[("sec-websocket-key", "dGhlIHNhbXBsZQ==")], Reason::BadHandshake),
-        (&[("sec-websocket-key", "not base64 at all!!!!!!!")], Reason::BadHandshake),
-        (&[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)], Reason::BadHandshake),
+        (
+            &[("sec-websocket-key", "not base64 at all!!!!!!!")],
+            Reason::BadHandshake,
+        ),
+        (
+            &[("sec-websocket-key", KEY), ("sec-websocket-key", KEY)],
+            Reason::BadHandshake,
+        ),
     ] {
-        assert_eq!(read(&asked(change), false).unwrap_err().reason, reason, "{change:?}");
+        assert_eq!(
+            read(&asked(change), false).unwrap_err().reason,
+            reason,
+            "{change:?}"
+        );
     }
     assert_eq!(read(&asked(&[]), true).unwrap_err().reason, Reason::BadHandshake);
 }
@@ -99,7 +111,10 @@ fn a_101_counts_only_when_it_answers_this_request() {
     ];
     let judge = |change: &[(&str, &str)]| judge(&offer, &changed(&base, change));
     assert_eq!(judge(&[]), Ok(Agreement { extensions: false }));
-    assert_eq!(judge(&[("sec-websocket-protocol", "superchat")]), Ok(Agreement { extensions: false }));
+    assert_eq!(
+        judge(&[("sec-websocket-protocol", "superchat")]),
+        Ok(Agreement { extensions: false })
+    );
     let deflate = [("sec-websocket-extensions", "permessage-deflate")];
     assert_eq!(judge(&deflate), Ok(Agreement { extensions: true }));
     for bad in [
@@ -114,11 +129,16 @@ fn a_101_counts_only_when_it_answers_this_request() {
         &[("sec-websocket-protocol", "other")],
         &[("sec-websocket-protocol", "Chat")],
         &[("sec-websocket-protocol", "chat, superchat")],
-        &[("sec-websocket-protocol", "chat"), ("sec-websocket-protocol", "chat")],
+        &[
+            ("sec-websocket-protocol", "chat"),
+            ("sec-websocket-protocol", "chat"),
+        ],
     ] {
         assert!(judge(bad).is_err(), "{bad:?}");
     }
-    let none = read(&asked(&[("sec-websocket-protocol", "")]), false).unwrap().unwrap();
+    let none = read(&asked(&[("sec-websocket-protocol", "")]), false)
+        .unwrap()
+        .unwrap();
     let chosen = changed(&base, &[("sec-websocket-protocol", "chat")]);
     assert!(super::judge(&none, &chosen).is_err());
 }
