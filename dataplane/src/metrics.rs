@@ -24,7 +24,6 @@ use self::series::{Book, Counts, latency};
 use crate::access_log::wall_clock;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
-use crate::tunnel::SessionEnd;
 
 /// All counters; shared by the workers.
 #[derive(Debug)]
@@ -90,16 +89,6 @@ impl Metrics {
     /// A request goes to another endpoint.
     pub fn retried(&self, slot: &EndpointSlot, reason: Reason) {
         self.backend(slot).retries.add(reason);
-    }
-
-    /// A session begins.
-    pub fn session_started(&self, route: &RouteEntry, slot: &EndpointSlot) {
-        let _ = (route, slot);
-    }
-
-    /// A session has ended.
-    pub fn session_ended<C>(&self, route: &RouteEntry, slot: &EndpointSlot, end: &SessionEnd<C>) {
-        let _ = (route, slot, end);
     }
 
     /// A connection could not be taken off a listener.

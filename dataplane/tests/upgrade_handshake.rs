@@ -10,13 +10,14 @@ mod raw;
 
 use std::io::{ErrorKind, Read};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dataplane::worker::Limits;
 use handshake::{KEY, agree, ask, masked_text, text};
 use proxy::{Proxy, Rule};
 use raw::{Backend, PATIENCE, Peer, field, status};
 use routetable::Timeouts;
+use tokio::time::Instant;
 
 fn proxy(backend: &Backend) -> Proxy {
     Proxy::start(&[Rule::new("/", &[backend.address])])

@@ -63,6 +63,7 @@ impl Fleet {
     /// Has every worker end what it carries.
     pub(super) async fn drain(&self, settings: &Settings) {
         self.tell(|| WorkerCommand::Drain {
+            window: settings.drain_window,
             deadline: settings.drain_deadline,
         })
         .await;
@@ -102,6 +103,7 @@ fn limits(settings: &Settings) -> Limits {
         header_timeout: settings.header_timeout,
         max_head_size: settings.max_head_size,
         tcp_keepalive: settings.tcp_keepalive,
+        removal_pace: settings.removal_pace,
         pool: PoolLimits {
             idle_per_endpoint: settings.pool_idle_count,
             idle_age: settings.pool_idle_age,
