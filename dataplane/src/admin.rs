@@ -1,6 +1,7 @@
 //! The admin port: probes, metrics and dumps, on a thread of its own so that a slow reader never
 //! costs a client anything. Read-only: actions come over the control channel (operator reference 4.2).
 
+mod connections;
 mod dump;
 mod server;
 
@@ -13,6 +14,7 @@ pub use self::server::{Server, serve};
 use crate::access_log::AccessLog;
 use crate::config::Settings;
 use crate::control::ChannelStatus;
+use crate::fleet::Fleet;
 use crate::metrics::{Metrics, Sample};
 use crate::snapshot::Snapshot;
 
@@ -23,6 +25,8 @@ pub struct View {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// The workers.
+    pub fleet: Fleet,
     /// Access records, for their losses.
     pub access_log: Arc<AccessLog>,
     /// The channel to the controller.
@@ -48,8 +52,11 @@ impl View {
         }
     }
 
-    fn sample(&self) -> Sample {
+    async fn sample(&self) -> Sample {
         Sample {
+            workers: self.fleet.reports().await,
+            sessions: self.metrics.sessions().0,
+            draining: *self.draining.borrow(),
             snapshot: self.snapshot.load_full(),
             channel: self.channel.borrow().clone(),
             access_log_dropped: self.access_log.dropped(),

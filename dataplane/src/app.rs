@@ -1,7 +1,6 @@
 //! The data plane put together, in reading order: logs → descriptors → listeners → workers →
 //! control channel → admin port → signals → drain.
 
-mod fleet;
 mod life;
 mod logs;
 mod process;
@@ -17,14 +16,16 @@ use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::watch;
 
-use self::fleet::Fleet;
 use crate::access_log::AccessLog;
 use crate::admin::{self, View};
 use crate::config::{AccessLogTarget, Settings};
 use crate::control::{Client, Identity, LastGood, Pace};
+use crate::fleet::Fleet;
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
+use crate::upstream::pool::PoolLimits;
+use crate::worker::{Limits, Shared};
 
 /// Time for the last access records to be taken.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -51,12 +52,13 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let snapshot = Arc::<ArcSwap<Snapshot>>::default();
     let metrics = Arc::new(Metrics::default());
     let access_log = Arc::new(access_log(settings.access_log)?);
-    let parts = (
+    let shared = Shared::new(
         Arc::clone(&snapshot),
         Arc::clone(&metrics),
         Arc::clone(&access_log),
+        limits(&settings),
     );
-    let fleet = Fleet::start(clients, parts, &settings, seed).context("cannot start the workers")?;
+    let fleet = Fleet::start(clients, &Arc::new(shared), seed).context("cannot start the workers")?;
 
     let identity = Identity {
         socket: settings.socket.clone(),
@@ -78,6 +80,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let view = View {
         snapshot,
         metrics,
+        fleet: fleet.clone(),
         access_log: Arc::clone(&access_log),
         channel: client.status(),
         draining: draining.subscribe(),
@@ -103,6 +106,21 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     });
     access_log.flush(FLUSH);
     ended
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        max_connections: settings.max_connections.get(),
+        max_handshakes: settings.max_handshakes.get(),
+        header_timeout: settings.header_timeout,
+        max_head_size: settings.max_head_size,
+        tcp_keepalive: settings.tcp_keepalive,
+        removal_pace: settings.removal_pace,
+        pool: PoolLimits {
+            idle_per_endpoint: settings.pool_idle_count,
+            idle_age: settings.pool_idle_age,
+        },
+    }
 }
 
 fn access_log(target: AccessLogTarget) -> anyhow::Result<AccessLog> {

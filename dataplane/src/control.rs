@@ -30,7 +30,7 @@ pub trait Workers: Send + Sync + 'static {
     fn command(&self, command: Command) -> impl Future<Output = ()> + Send;
 
     /// Running totals over all workers.
-    fn stats(&self) -> Stats;
+    fn stats(&self) -> impl Future<Output = Stats> + Send;
 }
 
 /// What is known of the channel and of the table it brought; for probes, metrics and dumps.

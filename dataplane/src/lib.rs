@@ -10,6 +10,7 @@ pub mod app;
 pub mod config;
 pub mod control;
 pub mod error;
+pub mod fleet;
 pub mod http;
 pub mod listener;
 pub mod metrics;

@@ -23,7 +23,7 @@ use crate::access_log::AccessLog;
 use crate::metrics::Metrics;
 use crate::session::close::Close;
 use crate::snapshot::Snapshot;
-use crate::tunnel::{DrainPlan, Filter, SessionInfo};
+use crate::tunnel::{DrainPlan, Filter, SessionInfo, Totals};
 use crate::upstream::pool::PoolLimits;
 
 /// Commands that may wait for one worker.
@@ -150,8 +150,26 @@ pub enum WorkerCommand {
         /// Where to.
         reply: oneshot::Sender<Vec<SessionInfo>>,
     },
+    /// Tell what is carried.
+    Report {
+        /// Where to.
+        reply: oneshot::Sender<WorkerReport>,
+    },
     /// End at once.
     Stop,
+}
+
+/// What a worker carries at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WorkerReport {
+    /// Client connections, those that became sessions included.
+    pub connections: usize,
+    /// Upgrade handshakes under way.
+    pub handshakes: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// What its sessions have carried since the start.
+    pub totals: Totals,
 }
 
 /// A running worker.

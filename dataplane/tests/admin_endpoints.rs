@@ -15,9 +15,12 @@ use dataplane::access_log::AccessLog;
 use dataplane::admin::{View, serve};
 use dataplane::config::Settings;
 use dataplane::control::ChannelStatus;
+use dataplane::fleet::Fleet;
+use dataplane::listener;
 use dataplane::metrics::Metrics;
 use dataplane::snapshot::build::Builder;
 use dataplane::snapshot::{EndpointGuard, Snapshot};
+use dataplane::worker::{Limits, Shared};
 use routetable::RouteTable;
 use tokio::sync::watch;
 
@@ -36,7 +39,15 @@ impl Port {
         let (channel, channel_view) = watch::channel(ChannelStatus::default());
         let (draining, draining_view) = watch::channel(false);
         let args = ["holdfast-dataplane", "--drain-window", "90s"];
+        let shared = Shared::new(
+            Arc::clone(&snapshot),
+            Arc::clone(&metrics),
+            Arc::new(AccessLog::default()),
+            Limits::default(),
+        );
+        let clients = listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let view = View {
+            fleet: Fleet::start(clients, &Arc::new(shared), 1).unwrap(),
             snapshot: Arc::clone(&snapshot),
             metrics: Arc::clone(&metrics),
             access_log: Arc::new(AccessLog::default()),
@@ -118,6 +129,9 @@ fn metrics_are_openmetrics() {
         format!("holdfast_backend_imbalance_ratio{{{b}}} 2.0"),
         format!("holdfast_upstream_connect_duration_seconds_count{{{b}}} 1"),
         "holdfast_controller_connected 0".into(),
+        r#"holdfast_worker_sessions{worker="1"} 0"#.into(),
+        "holdfast_sessions_cut_by_config_total 0".into(),
+        r#"holdfast_drain_active{scope="pod"} 0"#.into(),
     ] {
         assert!(body.lines().any(|l| l == line), "{line} is missing in\n{body}");
     }
@@ -157,13 +171,24 @@ fn what_is_not_there_names_what_is() {
     let port = Port::open();
     let (status, body) = port.get("/metricz");
     assert_eq!(status, 404);
-    for path in ["/healthz", "/readyz", "/metrics", "/version", "/config"] {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/version",
+        "/config",
+        "/connections",
+    ] {
         assert!(body.contains(path), "{body}");
         assert_ne!(port.get(path).0, 404, "{path}");
     }
     let (status, head, _) = port.ask("POST", "/config");
     assert_eq!(status, 405);
     assert!(head.contains("allow: GET, HEAD"), "{head}");
+    assert_eq!(port.get("/connections?limit=0").0, 400);
+    let (status, body) = port.get("/connections?route=prod/nobody");
+    assert_eq!(status, 400);
+    assert!(body.contains("'prod/nobody' does not"), "{body}");
     let version: serde_json::Value = serde_json::from_str(&port.get("/version").1).unwrap();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
 }

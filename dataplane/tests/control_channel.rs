@@ -39,7 +39,7 @@ impl Workers for Crew {
         self.commands.lock().unwrap().push(command);
     }
 
-    fn stats(&self) -> Stats {
+    async fn stats(&self) -> Stats {
         Stats {
             sessions_active: 3,
             ..Stats::default()

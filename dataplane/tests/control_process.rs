@@ -9,11 +9,13 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
 use fake::*;
-use routetable::wire::{ToController, ToDataplane};
+use futures_util::{SinkExt, StreamExt};
+use routetable::wire::{Command, ToController, ToDataplane};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout};
+use tokio_tungstenite::tungstenite::Message;
 
 struct Plane {
     child: Child,
@@ -22,7 +24,7 @@ struct Plane {
 
 impl Plane {
     fn start(fake: &Fake, more: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
         command
             .arg("--socket")
             .arg(fake.socket())
@@ -217,7 +219,7 @@ async fn an_address_in_use_names_its_flag() {
         let mut args = vec!["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         let at = args.iter().position(|arg| *arg == flag).unwrap() + 1;
         args[at] = &address;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
         command.arg("--socket").arg(fake.socket()).args(args);
         let output = within("its end", command.output()).await.unwrap();
         assert_eq!(output.status.code(), Some(2));
@@ -233,7 +235,7 @@ async fn an_address_in_use_names_its_flag() {
 #[tokio::test]
 async fn usage_errors_exit_with_2_and_help_with_0() {
     let run = async |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
         within("its end", command.args(args).output()).await.unwrap()
     };
     let help = run(&["--help"]).await;
@@ -259,7 +261,7 @@ async fn usage_errors_exit_with_2_and_help_with_0() {
 #[tokio::test]
 async fn a_variable_counts_and_a_flag_beats_it() {
     let fake = Fake::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));
     command
         .env("HOLDFAST_HTTP", "not an address")
         .arg("--socket")
@@ -279,4 +281,146 @@ async fn a_variable_counts_and_a_flag_beats_it() {
     plane.signal(Signal::TERM);
     assert!(plane.exited().await.success());
     assert_eq!(plane.stderr().await, "", "nothing worth an error happened");
+}
+
+/// A WebSocket backend that echoes.
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut sink, mut stream) = tokio_tungstenite::accept_async(stream).await.unwrap().split();
+                while let Some(Ok(message)) = stream.next().await {
+                    if message.is_text() && sink.send(message).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<TcpStream>;
+
+async fn open(http: SocketAddr) -> Socket {
+    let stream = TcpStream::connect(http).await.unwrap();
+    let handshake = tokio_tungstenite::client_async("ws://chat.example.com/room", stream);
+    within("a handshake", handshake).await.unwrap().0
+}
+
+async fn say(socket: &mut Socket, text: &str) {
+    socket.send(Message::text(text)).await.unwrap();
+    let echoed = within("an echo", socket.next()).await.unwrap().unwrap();
+    assert_eq!(echoed.into_text().unwrap().as_str(), text);
+}
+
+/// The code of the Close that ends the session.
+async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        match within("a Close", socket.next()).await {
+            Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+            Some(Ok(_)) => {}
+            other => panic!("no Close but {other:?}"),
+        }
+    }
+}
+
+fn sample(metrics: &str, name: &str) -> f64 {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
+    lines
+        .map(|rest| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+        .sum()
+}
+
+#[tokio::test]
+async fn a_session_is_seen_everywhere_and_ends_by_command_change_and_drain() {
+    let fake = Fake::new();
+    let mut plane = Plane::start(&fake, &["--drain-window", "1s", "--drain-deadline", "20s"]);
+    let (mut link, _) = fake.accept().await;
+    let backend = echo().await;
+    let v1 = table([route("chat")], [set("chat", &[backend])]);
+    link.send_snapshot(&v1, version(1)).await;
+    let (http, admin) = plane.ready().await;
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        let mut socket = open(http).await;
+        say(&mut socket, "hello").await;
+        sockets.push(socket);
+    }
+
+    let metrics = ask(admin, "x", "/metrics").await;
+    assert_eq!(sample(&metrics, "holdfast_connections_active{"), 4.0);
+    assert_eq!(sample(&metrics, "holdfast_worker_sessions{"), 4.0);
+    assert_eq!(
+        sample(&metrics, "holdfast_worker_messages_total{"),
+        8.0,
+        "live sessions count"
+    );
+    let page = ask(admin, "x", "/connections?route=prod/chat&limit=3").await;
+    let page: serde_json::Value = serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let listed = page["connections"].as_array().unwrap();
+    assert_eq!((listed.len(), &listed[0]["route"]), (3, &"prod/chat/main".into()));
+    let rest = ask(admin, "x", &format!("/connections?after={}", page["next"])).await;
+    assert_eq!(rest.matches("\"endpoint\"").count(), 1);
+
+    // By a command: one session.
+    let id = listed[0]["id"].as_u64().unwrap();
+    link.send(ToDataplane::Command(Command::CloseSession {
+        session: id,
+        close_code: 4000,
+    }))
+    .await;
+    let first = within(
+        "an end",
+        futures_util::future::select_all(sockets.iter_mut().map(|s| Box::pin(close_code(s)))),
+    );
+    let (code, ended, _) = first.await;
+    assert_eq!(code, 4000);
+    drop(sockets.remove(ended));
+    // A change elsewhere is not felt; the endpoint's removal is.
+    let other = table(
+        [route("chat"), route("feed")],
+        [set("chat", &[backend]), set("feed", &[address(9)])],
+    );
+    link.send(delta((&v1, 1), (&other, 2))).await;
+    link.expect(ToController::Ack(version(1))).await;
+    link.expect(ToController::Ack(version(2))).await;
+    for socket in &mut sockets {
+        say(socket, "still here").await;
+    }
+    let elsewhere = table(
+        [route("chat"), route("feed")],
+        [set("chat", &[echo().await]), set("feed", &[address(9)])],
+    );
+    link.send(delta((&other, 2), (&elsewhere, 3))).await;
+    for mut socket in sockets {
+        assert_eq!(close_code(&mut socket).await, 1012);
+    }
+    let metrics = ask(admin, "x", "/metrics").await;
+    assert_eq!(sample(&metrics, "holdfast_sessions_cut_by_config_total"), 0.0);
+
+    // By the process's end.
+    let mut last = open(http).await;
+    plane.signal(Signal::TERM);
+    assert_eq!(close_code(&mut last).await, 1012);
+    drop(last);
+    assert_eq!(plane.exited().await.code(), Some(0));
+    let mut reasons = Vec::new();
+    while let Some(line) = plane.lines.next_line().await.unwrap() {
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(record["kind"], "session", "{line}");
+        reasons.push(record["reason"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(
+        reasons,
+        [
+            "command",
+            "endpoint_removed",
+            "endpoint_removed",
+            "endpoint_removed",
+            "shutdown"
+        ]
+    );
 }

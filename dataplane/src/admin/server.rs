@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::connections::{self, Query};
 use super::{View, dump};
 use crate::metrics;
 
@@ -37,6 +38,7 @@ const PATHS: &str = "\
 /metrics        OpenMetrics
 /version        release
 /config         table and settings as they serve, JSON
+/connections    live sessions, JSON; ?route=NAMESPACE/NAME[/RULE]&limit=N&after=ID
 ";
 
 /// A running admin port.
@@ -95,10 +97,8 @@ async fn accept(listener: TcpListener, view: View) -> io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, view: View) {
-    let service = service_fn(move |request| {
-        let response = answer(&view, &request);
-        async move { Ok::<_, Infallible>(response) }
-    });
+    let view = &view;
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(view, &request).await) });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(TIMEOUTS.0);
     let served = timeout(
@@ -111,7 +111,7 @@ async fn connection(stream: TcpStream, view: View) {
     }
 }
 
-fn answer(view: &View, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(view: &View, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -128,7 +128,7 @@ fn answer(view: &View, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             None => text(StatusCode::OK, "ready\n"),
             Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         },
-        "/metrics" => match view.metrics.encode(view.sample()) {
+        "/metrics" => match view.metrics.encode(view.sample().await) {
             Ok(body) => response(StatusCode::OK, metrics::CONTENT_TYPE, body),
             Err(_) => text(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -139,7 +139,19 @@ fn answer(view: &View, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             json(&serde_json::json!({"name": "holdfast-dataplane", "version": env!("CARGO_PKG_VERSION")}))
         }
         "/config" => json(&dump::config(view)),
+        "/connections" => connections(view, request.uri().query().unwrap_or_default()).await,
         _ => text(StatusCode::NOT_FOUND, format!("there is:\n{PATHS}")),
+    }
+}
+
+async fn connections(view: &View, query: &str) -> Response<Full<Bytes>> {
+    let page = match Query::parse(query) {
+        Ok(query) => connections::page(view, &query).await,
+        Err(message) => Err(message),
+    };
+    match page {
+        Ok(page) => json(&page),
+        Err(message) => text(StatusCode::BAD_REQUEST, format!("{message}\n")),
     }
 }
 

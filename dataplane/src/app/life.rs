@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::info;
 
-use super::fleet::Fleet;
 use crate::config::Settings;
 use crate::control::ChannelStatus;
+use crate::fleet::Fleet;
 
 /// What the end of the process needs.
 #[derive(Debug)]
@@ -48,7 +48,12 @@ impl Life {
             // A worker that is gone takes no newcomers either.
             _ = self.fleet.any_ended() => {}
         }
-        self.fleet.drain(&self.settings).await;
+        let Settings {
+            drain_window,
+            drain_deadline,
+            ..
+        } = *self.settings;
+        self.fleet.drain(drain_window, drain_deadline).await;
         self.fleet.all_ended().await;
     }
 }

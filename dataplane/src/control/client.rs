@@ -211,7 +211,7 @@ impl<W: Workers> Client<W> {
                         connection.send(&answer).await?;
                     }
                 }
-                _ = stats.tick() => connection.send(&ToController::Stats(self.workers.stats())).await?,
+                _ = stats.tick() => connection.send(&ToController::Stats(self.workers.stats().await)).await?,
                 () = self.table.save_when_due(self.pace.save) => {}
             }
         }

@@ -12,6 +12,8 @@ use super::counted::backend;
 use super::encode::Page;
 use crate::control::ChannelStatus;
 use crate::snapshot::{EndpointSlot, Snapshot};
+use crate::tunnel::{Totals, Traffic};
+use crate::worker::WorkerReport;
 
 /// The state at one moment.
 #[derive(Debug)]
@@ -20,6 +22,12 @@ pub struct Sample {
     pub snapshot: Arc<Snapshot>,
     /// The channel to the controller.
     pub channel: ChannelStatus,
+    /// What each worker carries; `None` for one that did not answer.
+    pub workers: Vec<Option<WorkerReport>>,
+    /// Sessions that stand.
+    pub sessions: u64,
+    /// This process is on its way out.
+    pub draining: bool,
     /// Access records that were lost.
     pub access_log_dropped: u64,
 }
@@ -29,6 +37,8 @@ impl Collector for Sample {
         let mut page = Page(encoder);
         self.config(&mut page)?;
         self.endpoints(&mut page)?;
+        self.workers(&mut page)?;
+        self.drain(&mut page)?;
         page.lone_counter(
             "access_log_dropped",
             "Access records that the log's reader was too slow for",
@@ -69,6 +79,78 @@ impl Sample {
             "controller_connected",
             "Whether the controller is connected",
             &u64::from(self.channel.connected),
+        )
+    }
+
+    fn workers(&self, page: &mut Page<'_>) -> Result {
+        let reports = self.workers.iter().enumerate();
+        let reports: Vec<_> = reports
+            .filter_map(|(index, report)| Some((index.to_string(), (*report)?)))
+            .collect();
+        let each = |value: fn(&WorkerReport) -> u64| {
+            reports
+                .iter()
+                .map(move |(index, report)| ([("worker", index.as_str())], value(report)))
+        };
+        page.gauge(
+            "worker_connections",
+            "Client connections, sessions included",
+            each(|r| r.connections as u64),
+        )?;
+        page.gauge(
+            "worker_handshakes",
+            "Upgrade handshakes under way",
+            each(|r| r.handshakes as u64),
+        )?;
+        page.gauge("worker_sessions", "Sessions", each(|r| r.sessions as u64))?;
+        let cut = reports
+            .iter()
+            .map(|(_, report)| report.totals.cut_by_config)
+            .sum::<u64>();
+        page.lone_counter(
+            "sessions_cut_by_config",
+            "Sessions that a change ended although they stood, or without their Close; must stay 0",
+            &cut,
+        )?;
+        let directions = |value: fn(&Traffic) -> u64| {
+            reports.iter().flat_map(move |(index, report)| {
+                let Totals {
+                    from_client,
+                    from_upstream,
+                    ..
+                } = &report.totals;
+                [("to_upstream", from_client), ("to_client", from_upstream)].map(|(direction, traffic)| {
+                    (
+                        [("worker", index.as_str()), ("direction", direction)],
+                        value(traffic),
+                    )
+                })
+            })
+        };
+        page.counter(
+            "worker_bytes",
+            "Bytes of sessions, live ones included",
+            directions(|t| t.bytes),
+        )?;
+        page.counter(
+            "worker_messages",
+            "Messages of sessions, live ones included",
+            directions(|t| t.messages),
+        )
+    }
+
+    fn drain(&self, page: &mut Page<'_>) -> Result {
+        let scope = [("scope", "pod")];
+        page.gauge(
+            "drain_active",
+            "Whether a drain is under way",
+            [(scope, u64::from(self.draining))],
+        )?;
+        let remaining = if self.draining { self.sessions } else { 0 };
+        page.gauge(
+            "drain_connections_remaining",
+            "Sessions that a drain has still to end",
+            [(scope, remaining)],
         )
     }
 

@@ -35,6 +35,9 @@ fn text(metrics: &Arc<Metrics>) -> String {
     let sample = Sample {
         snapshot: Arc::new(Snapshot::default()),
         channel: ChannelStatus::default(),
+        workers: vec![],
+        sessions: 0,
+        draining: false,
         access_log_dropped: 3,
     };
     metrics.encode(sample).unwrap()

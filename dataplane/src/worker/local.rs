@@ -6,13 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use routetable::RouteId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::{Shared, WorkerReport};
 use crate::http::date::DateClock;
-use crate::tunnel::{Standing, TableSettings, TunnelTable};
+use crate::tunnel::{TableSettings, TunnelTable};
 use crate::upgrade::handover::{self, SessionContext};
 use crate::upstream::pool::Pool;
 
@@ -68,22 +67,24 @@ impl Local {
     /// Ends, politely and at its pace, every session whose route or endpoint is gone.
     pub fn end_what_left(&self) {
         let snapshot = self.shared.snapshot.load();
-        let judge = |route: RouteId, set, endpoint| {
-            if snapshot.standing(route, set, endpoint) {
-                return Standing::Stands;
-            }
-            let entry = snapshot.route(route);
-            match entry.is_some_and(|entry| entry.backends.iter().any(|b| b.slot.id == set)) {
-                true => Standing::EndpointGone,
-                false => Standing::RouteGone,
-            }
-        };
+        let judge = |route, set, endpoint| snapshot.judge(route, set, endpoint);
         let left = self.tunnels.retain_standing(judge, Instant::now());
         if left > 0 {
             tracing::info!(
                 sessions = left,
                 "sessions end because their route or endpoint is gone"
             );
+        }
+    }
+
+    /// What it carries now.
+    pub fn report(&self) -> WorkerReport {
+        let limits = &self.shared.limits;
+        WorkerReport {
+            connections: limits.max_connections - self.connections.available_permits(),
+            handshakes: limits.max_handshakes - self.handshakes.available_permits(),
+            sessions: self.tunnels.len(),
+            totals: self.tunnels.totals(),
         }
     }
 

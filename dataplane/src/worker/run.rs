@@ -104,6 +104,9 @@ fn obey(local: &Local, command: WorkerCommand) {
             // Who asked may have gone.
             let _ = reply.send(tunnels.list(after, limit, filter, now));
         }
+        WorkerCommand::Report { reply } => {
+            let _ = reply.send(local.report());
+        }
         WorkerCommand::Drain { .. } | WorkerCommand::Stop => {}
     }
 }
