@@ -73,6 +73,12 @@ impl Session {
     /// peer; a Close of ours may be due behind them, before the bytes that are not yet consumed.
     pub fn received(&mut self, from: Side, bytes: &[u8], now: Instant) -> Progress {
         self.touched = now;
+        if self.forced {
+            return Progress {
+                forward: 0,
+                consumed: bytes.len(),
+            };
+        }
         let stop = match &self.closing {
             None => Stop::Never,
             Some(closing) if closing.any_frame => Stop::Frame,

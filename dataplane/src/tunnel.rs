@@ -23,6 +23,7 @@ mod timer;
 mod turn;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -123,6 +124,16 @@ impl<C> Clone for TunnelTable<C> {
         Self {
             shared: Rc::clone(&self.shared),
         }
+    }
+}
+
+impl<C> fmt::Debug for TunnelTable<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("TunnelTable");
+        if let Ok(table) = self.shared.table.try_borrow() {
+            out.field("sessions", &table.len());
+        }
+        out.finish_non_exhaustive()
     }
 }
 

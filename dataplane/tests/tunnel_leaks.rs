@@ -1,5 +1,6 @@
 //! After any kind of end nothing is left: no row, no descriptor. Alone in its process, because it
 //! counts the process's descriptors.
+
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 #[path = "tunnel_sessions/rig.rs"]
@@ -9,7 +10,7 @@ mod rig;
 use std::time::Duration;
 
 use dataplane::session::ProxyCause;
-use dataplane::tunnel::{DrainPlan, Filter};
+use dataplane::tunnel::{DrainPlan, Filter, TableSettings};
 use rig::{Options, close_frame, close_of, frame, reset, settings, worker};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -20,7 +21,11 @@ fn descriptors() -> usize {
 
 #[test]
 fn nothing_is_left_behind() {
-    worker(settings(), |rig| async move {
+    let brief = TableSettings {
+        close_timeout: Duration::from_millis(50),
+        ..settings()
+    };
+    worker(brief, |rig| async move {
         // The driver has its own once it runs.
         tokio::task::yield_now().await;
         let before = descriptors();

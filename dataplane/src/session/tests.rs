@@ -401,16 +401,20 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_at_any_time_neither_panic_nor_outlive_the_deadline(
-        noise in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 1..40)), 0..30),
-        close_at in 0usize..30,
+    fn anything_at_any_time_neither_panics_nor_outlives_the_deadline(
+        noise in prop::collection::vec(event(), 0..30), close_at in 0usize..30,
     ) {
         let mut wire = Wire::new(Some(60 * SECOND), None);
-        for (index, (client, bytes)) in noise.iter().enumerate() {
+        for (index, (from, event)) in noise.into_iter().enumerate() {
             if index == close_at {
                 wire.close(1012, 30 * SECOND);
             }
-            wire.send(if *client { Side::Client } else { Side::Upstream }, bytes);
+            match event {
+                _ if wire.session.source_ended(from) => {}
+                Event::Bytes(bytes) => wire.send(from, &bytes),
+                Event::Fin => wire.session.finished(from),
+                Event::Reset => wire.session.reset(from),
+            }
             wire.pass(SECOND / 10);
             for side in Side::BOTH {
                 wire.fin(side);
@@ -421,6 +425,29 @@ proptest! {
         }
         prop_assert!(wire.session.outcome().is_some());
     }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Bytes(Vec<u8>),
+    Fin,
+    Reset,
+}
+
+/// Noise, and now and then something that makes sense.
+fn event() -> impl Strategy<Value = (Side, Event)> {
+    let side = prop_oneof![Just(Side::Client), Just(Side::Upstream)];
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..40),
+        (any::<bool>(), 0u8..3).prop_map(|(masked, op)| encode(&[Frame::new(op, "part")], masked)),
+        any::<bool>().prop_map(|masked| encode(&[close_frame(1000)], masked)),
+    ];
+    let event = prop_oneof![
+        8 => bytes.prop_map(Event::Bytes),
+        1 => Just(Event::Fin),
+        1 => Just(Event::Reset),
+    ];
+    (side, event)
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_violation_ends_both_sides_with_a_word() {
 #[test]
 fn silence_ends_a_session_politely_and_traffic_keeps_it() {
     worker(settings(), |rig| async move {
-        let idle = Duration::from_millis(150);
+        let idle = Duration::from_millis(600);
         let options = Options {
             idle: Some(idle),
             ..Options::default()

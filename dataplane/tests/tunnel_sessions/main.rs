@@ -1,4 +1,5 @@
 //! Sessions through a tunnel table, over real sockets and against independent peers.
+
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod carry;

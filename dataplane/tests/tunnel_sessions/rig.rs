@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 /// Longer than anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(400);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn settings() -> TableSettings {
     TableSettings {
