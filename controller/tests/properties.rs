@@ -1,0 +1,277 @@
+//! Properties of compile over generated worlds.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
+
+use controller::compile::{Compiled, Settings, compile};
+use controller::world::{Kind, Object, ObjectKey, World};
+use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking::v1 as networking};
+use proptest::prelude::*;
+use proptest::sample::select;
+use routetable::{ObjectKind, Route, validate};
+use serde_json::{Value, json};
+
+type Entry = (ObjectKey, Object);
+
+const SETTINGS: Settings = Settings {
+    watch_without_class: true,
+};
+
+fn entry(kind: Kind, namespace: &str, name: &str, value: Value) -> Entry {
+    let key = ObjectKey {
+        kind,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    let object = match kind {
+        Kind::Ingress => serde_json::from_value::<networking::Ingress>(value)
+            .unwrap()
+            .into(),
+        Kind::IngressClass => serde_json::from_value::<networking::IngressClass>(value)
+            .unwrap()
+            .into(),
+        Kind::Service => serde_json::from_value::<core::Service>(value).unwrap().into(),
+        Kind::EndpointSlice => serde_json::from_value::<discovery::EndpointSlice>(value)
+            .unwrap()
+            .into(),
+        Kind::Secret => serde_json::from_value::<core::Secret>(value).unwrap().into(),
+        Kind::WebSocketRoute => {
+            type Api = controller::crd::websocketroute::WebSocketRoute;
+            serde_json::from_value::<Api>(value).unwrap().into()
+        }
+    };
+    (key, object)
+}
+
+fn metadata(name: &str, year: u16) -> Value {
+    json!({"name": name, "creationTimestamp": format!("{year}-01-01T00:00:00Z")})
+}
+
+fn host() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "a.example.com",
+        "b.example.com",
+        "*.example.com",
+        "Not A Host",
+        "https://x/",
+    ])
+}
+
+fn path() -> impl Strategy<Value = &'static str> {
+    select(vec!["/", "/a", "/a/", "/a/b", "relative", "/a//b"])
+}
+
+fn service() -> impl Strategy<Value = &'static str> {
+    select(vec!["one", "two", "absent"])
+}
+
+fn namespace() -> impl Strategy<Value = &'static str> {
+    select(vec!["default", "prod"])
+}
+
+fn ingress() -> impl Strategy<Value = Entry> {
+    let kind = select(vec!["Exact", "Prefix", "ImplementationSpecific", "Wrong"]);
+    let rule = (host(), path(), kind, service()).prop_map(|(host, path, kind, service)| {
+        json!({"host": host, "http": {"paths": [{
+            "path": path,
+            "pathType": kind,
+            "backend": {"service": {"name": service, "port": {"number": 80}}},
+        }]}})
+    });
+    let rules = prop::collection::vec(rule, 0..4);
+    (
+        namespace(),
+        select(vec!["x", "y", "z"]),
+        2020..2023_u16,
+        rules,
+        any::<bool>(),
+    )
+        .prop_map(|(namespace, name, year, rules, default)| {
+            let mut spec = json!({"rules": rules});
+            if default {
+                spec["defaultBackend"] = json!({"service": {"name": "one", "port": {"name": "http"}}});
+            }
+            let value = json!({"metadata": metadata(name, year), "spec": spec});
+            entry(Kind::Ingress, namespace, name, value)
+        })
+}
+
+fn route() -> impl Strategy<Value = Entry> {
+    let condition = select(vec![
+        json!([]),
+        json!([{"name": "X-A", "value": "1"}]),
+        json!([{"name": "x y", "value": ""}]),
+    ]);
+    let kind = select(vec!["PathPrefix", "Exact", "RegularExpression"]);
+    let matched = (path(), kind, condition)
+        .prop_map(|(path, kind, headers)| json!({"path": {"type": kind, "value": path}, "headers": headers}));
+    let rule = (prop::collection::vec(matched, 0..3), service(), -1..3)
+        .prop_map(|(matches, service, weight)| {
+            json!({"matches": matches, "backendRefs": [{"name": service, "port": 80, "weight": weight}]})
+        });
+    let idle = select(vec!["1h", "0s", "1d"]);
+    let hosts = prop::collection::vec(host(), 0..3);
+    (
+        namespace(),
+        select(vec!["x", "y", "w"]),
+        2020..2023_u16,
+        hosts,
+        prop::collection::vec(rule, 0..4),
+        idle,
+    )
+        .prop_map(|(namespace, name, year, hosts, rules, idle)| {
+            let spec = json!({"hostnames": hosts, "rules": rules, "timeouts": {"idle": idle}});
+            let value = json!({"metadata": metadata(name, year), "spec": spec});
+            entry(Kind::WebSocketRoute, namespace, name, value)
+        })
+}
+
+fn slice() -> impl Strategy<Value = Entry> {
+    let endpoint = (1..5_u8, any::<Option<bool>>(), any::<bool>()).prop_map(|(last, ready, terminating)| {
+        json!({
+            "addresses": [format!("10.0.0.{last}")],
+            "conditions": {"ready": ready, "serving": true, "terminating": terminating},
+        })
+    });
+    let endpoints = prop::collection::vec(endpoint, 0..4);
+    (namespace(), select(vec!["one", "two"]), 0..3_u8, endpoints).prop_map(
+        |(namespace, service, part, endpoints)| {
+            let name = format!("{service}-{part}");
+            let value = json!({
+                "metadata": {"name": name, "labels": {"kubernetes.io/service-name": service}},
+                "addressType": "IPv4",
+                "ports": [{"name": "http", "port": 8080}],
+                "endpoints": endpoints,
+            });
+            entry(Kind::EndpointSlice, namespace, &name, value)
+        },
+    )
+}
+
+fn services() -> Vec<Entry> {
+    let spec = json!({"ports": [{"name": "http", "port": 80}]});
+    let named = |(namespace, name)| {
+        entry(
+            Kind::Service,
+            namespace,
+            name,
+            json!({"metadata": {"name": name}, "spec": spec}),
+        )
+    };
+    [("default", "one"), ("default", "two"), ("prod", "one")]
+        .map(named)
+        .to_vec()
+}
+
+/// Objects with distinct keys.
+fn objects() -> impl Strategy<Value = Vec<Entry>> {
+    let any = prop_oneof![3 => ingress(), 3 => route(), 2 => slice()];
+    prop::collection::vec(any, 0..14).prop_map(|mut entries| {
+        entries.extend(services());
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.dedup_by(|a, b| a.0 == b.0);
+        entries
+    })
+}
+
+fn world(entries: &[Entry]) -> World {
+    let builder = World::builder();
+    entries
+        .iter()
+        .fold(builder, |builder, (key, object)| builder.with(key, object))
+        .build()
+}
+
+fn compiled(entries: &[Entry]) -> Compiled {
+    compile(&world(entries), &SETTINGS)
+}
+
+/// The routes of every object but `key`.
+fn others<'a>(compiled: &'a Compiled, key: &ObjectKey) -> Vec<&'a Route> {
+    let kind = |kind: ObjectKind| match kind {
+        ObjectKind::Ingress => Kind::Ingress,
+        ObjectKind::WebSocketRoute => Kind::WebSocketRoute,
+    };
+    let is_other = |route: &&Route| {
+        let source = &route.source;
+        (kind(source.kind), &source.namespace, &source.name) != (key.kind, &key.namespace, &key.name)
+    };
+    compiled
+        .table
+        .routes
+        .values()
+        .map(AsRef::as_ref)
+        .filter(is_other)
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_objects_does_not_matter(
+        (entries, shuffled) in objects().prop_flat_map(|entries| (Just(entries.clone()), Just(entries).prop_shuffle()))
+    ) {
+        prop_assert_eq!(compiled(&entries), compiled(&shuffled));
+    }
+
+    #[test]
+    fn the_table_is_sound(entries in objects()) {
+        let compiled = compiled(&entries);
+        prop_assert!(compiled.table.dangling().is_empty());
+        for (id, route) in &compiled.table.routes {
+            prop_assert_eq!(id, &route.id);
+            prop_assert!(validate::route(route).is_ok(), "{:?}", validate::route(route));
+        }
+        for set in compiled.table.endpoint_sets.values() {
+            prop_assert!(validate::endpoint_set(set).is_ok());
+        }
+        // Every object that names a class of ours, or none, is accounted for.
+        let routing = |key: &&ObjectKey| matches!(key.kind, Kind::Ingress | Kind::WebSocketRoute);
+        let keys: Vec<&ObjectKey> = entries.iter().map(|(key, _)| key).filter(routing).collect();
+        prop_assert_eq!(keys, compiled.statuses.keys().collect::<Vec<_>>());
+    }
+
+    /// The last by age and name wins against nobody, and what is refused takes part in nothing.
+    #[test]
+    fn an_object_that_loses_changes_no_other(entries in objects(), (key, object) in prop_oneof![ingress(), route()]) {
+        let last = ObjectKey { namespace: "zzz".to_owned(), ..key };
+        let object = match object {
+            Object::Ingress(ingress) => {
+                let mut ingress = (*ingress).clone();
+                ingress.created = i64::MAX;
+                Object::Ingress(ingress.into())
+            }
+            Object::WebSocketRoute(route) => {
+                let mut route = (*route).clone();
+                route.created = i64::MAX;
+                Object::WebSocketRoute(route.into())
+            }
+            other => other,
+        };
+        let before = compiled(&entries);
+        let mut with = entries;
+        with.push((last.clone(), object));
+        let after = compiled(&with);
+        prop_assert_eq!(others(&before, &last), others(&after, &last));
+        let mut statuses = after.statuses;
+        statuses.remove(&last);
+        prop_assert_eq!(before.statuses, statuses);
+    }
+
+    #[test]
+    fn an_object_that_is_refused_changes_no_other(entries in objects(), namespace in namespace()) {
+        let spec = json!({
+            "hostnames": ["a.example.com"],
+            "rules": [{"backendRefs": [{"name": "one", "port": 80}]}],
+            "timeouts": {"handshake": "0s"},
+        });
+        let value = json!({"metadata": {"name": "aaa"}, "spec": spec});
+        let (key, object) = entry(Kind::WebSocketRoute, namespace, "aaa", value);
+        let before = compiled(&entries);
+        let mut with = entries;
+        with.push((key.clone(), object));
+        let after = compiled(&with);
+        prop_assert_eq!(&before.table, &after.table);
+        let mut statuses = after.statuses;
+        prop_assert!(statuses.remove(&key).is_some());
+        prop_assert_eq!(before.statuses, statuses);
+    }
+}
