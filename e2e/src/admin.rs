@@ -48,6 +48,19 @@ impl Admin {
         Ok(Metrics(String::from_utf8(answer.body)?))
     }
 
+    /// Fails unless the data plane counts sessions cut by a change of configuration, and counts none.
+    ///
+    /// # Errors
+    /// As said.
+    pub async fn none_cut_by_config(&self) -> Result<()> {
+        let name = "holdfast_sessions_cut_by_config_total";
+        let metrics = self.metrics().await?;
+        ensure!(metrics.has(name, &[]), "there is no metric {name}");
+        let cut = metrics.sum(name, &[]);
+        ensure!(cut == 0.0, "{name} is {cut}");
+        Ok(())
+    }
+
     /// Waits until the sum of a metric is what `test` wants.
     ///
     /// # Errors
