@@ -179,7 +179,7 @@ fn a_declining_answer_reaches_the_client_as_it_is() {
             "",
         ),
         (
-            "HTTP/1.1 426 Upgrade Required\r\nX-A: 1\r\nSec-WebSocket-Version: 8\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 426 Upgrade Required\r\nX-A: 1\r\nUpgrade: h2c, websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\nContent-Length: 0\r\n\r\n",
             426,
             "",
         ),
@@ -204,7 +204,9 @@ fn a_declining_answer_reaches_the_client_as_it_is() {
         let rest = String::from_utf8(rest).unwrap();
         assert_eq!(status(&head), code);
         assert_eq!(field(&head, "x-a"), Some("1"), "{head}");
-        assert_eq!(field(&head, "connection"), Some("close"), "{head}");
+        let connection = if code == 426 { "close, upgrade" } else { "close" };
+        assert_eq!(field(&head, "connection"), Some(connection), "{head}");
+        assert_eq!(field(&head, "upgrade"), (code == 426).then_some("websocket"));
         assert_eq!(field(&head, "location").is_some(), code == 302);
         assert_eq!(field(&head, "sec-websocket-version").is_some(), code == 426);
         assert_eq!(

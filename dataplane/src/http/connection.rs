@@ -1,7 +1,7 @@
 //! One client connection: hyper carries its requests; what hyper can't answer is answered here, and
 //! the socket is closed so that the last answer arrives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -41,6 +42,7 @@ pub async fn serve(
         peer,
         local: address,
         speech: Rc::clone(&speech),
+        unframed: Cell::new(false),
         switching: RefCell::new(None),
     });
     let answerer = Answerer {
@@ -69,6 +71,10 @@ pub async fn serve(
     if let Err(error) = ended {
         let Some(refusal) = unanswered(&error, !parts.read_buf.is_empty(), speech.kept_back()) else {
             tracing::debug!(%peer, %error, "client connection ended");
+            if error.is_user() && client.unframed.get() {
+                // A FIN would look like the end of the answer that broke off.
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            }
             return;
         };
         let mut record = Record::headless(&local, &speech, peer);
@@ -88,6 +94,7 @@ fn builder(local: &Local) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_head_size)
+        .max_header_size(limits.max_head_size)
         .preserve_header_case(true)
         // `respond` and `forward` write it, so that a 101 has none.
         .auto_date_header(false);

@@ -219,6 +219,9 @@ pub fn answer(
 ) -> Response<ResponseBody> {
     let (mut parts, body) = response.into_parts();
     record.set_answer(parts.status.as_u16(), None);
+    // RFC 9110 section 15.5.22: this answer must name the protocol, and only this one goes on.
+    let names_websocket = parts.status == StatusCode::UPGRADE_REQUIRED
+        && fields::has_token(&parts.headers, &header::UPGRADE, "websocket");
     fields::remove_hop_by_hop(&mut parts.headers);
     parts.headers.entry(header::SERVER).or_insert(respond::SERVER);
     parts
@@ -231,6 +234,12 @@ pub fn answer(
         // not be read as the next request.
         let close = HeaderValue::from_static("close");
         parts.headers.insert(header::CONNECTION, close);
+    }
+    if names_websocket {
+        let websocket = HeaderValue::from_static("websocket");
+        parts.headers.insert(header::UPGRADE, websocket);
+        let upgrade = HeaderValue::from_static("upgrade");
+        parts.headers.append(header::CONNECTION, upgrade);
     }
     let idle = record.route().and_then(|route| route.route.timeouts.idle);
     let body = ResponseBody::upstream(body, lease, idle, record);

@@ -1,6 +1,6 @@
 //! One request from its head to its answer: view, match, then refuse, forward or upgrade.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use routetable::matching::RequestView;
@@ -35,6 +35,8 @@ pub struct Client {
     pub peer: SocketAddr,
     /// The address it connected to.
     pub local: SocketAddr,
+    /// Its present request is HTTP/1.0, so that only the connection's end tells the answer's.
+    pub unframed: Cell<bool>,
     /// Tells our answers from hyper's.
     pub speech: Rc<Speech>,
     /// The session that begins once the 101 has been sent.
@@ -60,8 +62,11 @@ impl Service<Request<Incoming>> for Answerer {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         self.client.speech.begin();
+        self.client.unframed.set(request.version() == Version::HTTP_10);
+        // Now, because a client that has left already takes the future with it unpolled.
+        let record = Record::new(&self.local, &self.client.speech, self.client.peer, &request);
         let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request).await) })
+        Box::pin(async move { Ok(this.answer(request, record).await) })
     }
 }
 
@@ -72,8 +77,7 @@ enum Passed {
 }
 
 impl Answerer {
-    async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        let mut record = Record::new(&self.local, &self.client.speech, self.client.peer, &request);
+    async fn answer(&self, request: Request<Incoming>, mut record: Record) -> Response<ResponseBody> {
         let request = request.map(RequestBody::new);
         let upload = request.body().upload();
         match self.pass(request, &mut record).await {

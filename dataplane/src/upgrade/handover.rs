@@ -103,3 +103,18 @@ pub fn ended(shared: &Shared, end: &SessionEnd<SessionContext>) {
     }
     shared.access_log.session(facts, end);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_keeps_little() {
+        // Its strings come on top; everything of HTTP is gone.
+        assert!(
+            size_of::<SessionContext>() <= 192,
+            "{}",
+            size_of::<SessionContext>()
+        );
+    }
+}

@@ -141,7 +141,10 @@ impl Connection {
 /// What every connection to an endpoint is made with.
 fn builder(max_head: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.preserve_header_case(true).max_buf_size(max_head);
+    builder
+        .preserve_header_case(true)
+        .max_buf_size(max_head)
+        .max_header_size(max_head);
     builder
 }
 

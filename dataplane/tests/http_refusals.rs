@@ -1,0 +1,394 @@
+//! What a worker does not forward, and how it says so; and what it does when a peer breaks off.
+#![allow(clippy::unwrap_used, reason = "test")]
+
+#[path = "fixture/proxy.rs"]
+mod proxy;
+#[path = "fixture/raw.rs"]
+mod raw;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dataplane::worker::Limits;
+use proxy::{Proxy, Rule};
+use raw::{Backend, Peer, field, nobody, status};
+use routetable::Timeouts;
+use socket2::{Domain, Socket, Type};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n";
+
+/// Says something; gives the status, the reason and the whole answer. The connection must end after
+/// it if `ends`.
+fn say(proxy: &Proxy, request: impl AsRef<[u8]>, ends: bool) -> (u16, Option<String>, String) {
+    let mut client = Peer::connect(proxy.address);
+    client.send(request);
+    let (head, body) = client.answer();
+    if ends {
+        let rest = client.rest().map_err(|error| error.kind());
+        assert_eq!(rest, Ok(vec![]), "after {head}");
+    }
+    let reason = field(&head, "holdfast-reason").map(str::to_owned);
+    (status(&head), reason, head + &body)
+}
+
+#[test]
+fn requests_that_could_be_read_in_two_ways_are_refused() {
+    let backend = Backend::mirror();
+    let proxy = Proxy::start(&[
+        Rule::new("/chat", &[backend.address]),
+        Rule::new("/admin", &[backend.address]),
+    ]);
+    let get = |target: &str, fields: &str| format!("GET {target} HTTP/1.1\r\n{fields}\r\n");
+    let host = "Host: test.example\r\n";
+    for (request, code, reason) in [
+        (get("/chat", ""), 400, "BadRequest"),
+        (
+            get("/chat", "Host: test.example\r\nHost: test.example\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (get("/chat", "Host: test.example/evil\r\n"), 400, "BadRequest"),
+        (get("/chat", "Host:\r\n"), 400, "BadRequest"),
+        (get("*", host), 400, "BadRequest"),
+        (get("ftp://test.example/chat", host), 400, "BadRequest"),
+        (get("/chat/../admin", host), 400, "BadRequest"),
+        (get("/chat/%2e%2E/admin", host), 400, "BadRequest"),
+        (
+            get(
+                "/chat",
+                "Host: test.example\r\nTransfer-Encoding: gzip, chunked\r\n",
+            ),
+            400,
+            "BadRequest",
+        ),
+        (
+            get("/chat", "Host: test.example\r\nTransfer-Encoding: gzip\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (
+            get(
+                "/chat",
+                "Host: test.example\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            ),
+            400,
+            "BadRequest",
+        ),
+        (
+            get(
+                "/chat",
+                "Host: test.example\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+            ),
+            400,
+            "BadRequest",
+        ),
+        (
+            get("/chat", "Host: test.example\r\nContent-Length: +1\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (
+            get("/chat", "Host: test.example\r\nX-A : 1\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (
+            get("/chat", "Host: test.example\r\nX-A: 1\r\n folded\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (
+            format!("GET /chat HTTP/1.0\r\n{host}Transfer-Encoding: chunked\r\n\r\n"),
+            400,
+            "BadRequest",
+        ),
+        (
+            format!("CONNECT test.example:80 HTTP/1.1\r\n{host}\r\n"),
+            405,
+            "MethodNotAllowed",
+        ),
+        (
+            format!("TRACE /chat HTTP/1.1\r\n{host}\r\n"),
+            405,
+            "MethodNotAllowed",
+        ),
+        (
+            "\u{16}\u{3}\u{1}\0\u{5}hello\r\n\r\n".to_owned(),
+            400,
+            "BadRequest",
+        ),
+        (
+            get(&format!("/{}", "a".repeat(17 << 10)), host),
+            414,
+            "UriTooLong",
+        ),
+        (
+            get("/chat", &format!("{host}X-A: {}\r\n", "a".repeat(70 << 10))),
+            431,
+            "HeadTooLarge",
+        ),
+        (
+            get("/chat", &format!("{host}{}", "X-A: 1\r\n".repeat(101))),
+            431,
+            "HeadTooLarge",
+        ),
+    ] {
+        let start: String = request.chars().take(120).collect();
+        let (got, why, answer) = say(&proxy, &request, true);
+        assert_eq!((got, why.as_deref()), (code, Some(reason)), "{start}");
+        assert_eq!(field(&answer, "server"), Some("holdfast"), "{start}");
+        assert!(
+            field(&answer, "date").is_some() && answer.contains(reason),
+            "{answer}"
+        );
+        assert_eq!(field(&answer, "allow").is_some(), code == 405);
+    }
+    assert_eq!(backend.connections(), 0);
+}
+
+#[test]
+fn content_length_beside_chunked_is_dropped_and_the_connection_ends() {
+    let backend = Backend::mirror();
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    for fields in [
+        "Content-Length: 60\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 60\r\n",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\nHost: test.example\r\n{fields}\r\n0\r\n\r\n{GET}");
+        let (code, _, seen) = say(&proxy, request, true);
+        assert_eq!(code, 200);
+        let seen = seen.split_once("\r\n\r\n").unwrap().1;
+        assert_eq!(field(seen, "content-length"), None, "{seen}");
+        assert_eq!(field(seen, "transfer-encoding"), Some("chunked"), "{seen}");
+    }
+}
+
+#[test]
+fn no_route_keeps_the_connection() {
+    let proxy = Proxy::start(&[Rule::new("/", &[])]);
+    let mut client = Peer::connect(proxy.address);
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n");
+        let (head, _) = client.answer();
+        assert_eq!(
+            (status(&head), field(&head, "holdfast-reason")),
+            (404, Some("NoRoute"))
+        );
+    }
+    client.send(GET);
+    let (head, _) = client.answer();
+    assert_eq!(
+        (status(&head), field(&head, "holdfast-reason")),
+        (503, Some("NoReadyEndpoints"))
+    );
+    assert!(field(&head, "retry-after").is_some());
+}
+
+fn impatient() -> Timeouts {
+    Timeouts {
+        connect: Duration::from_millis(200),
+        handshake: Duration::from_millis(500),
+        ..Timeouts::default()
+    }
+}
+
+#[test]
+fn endpoints_that_can_not_be_connected() {
+    let proxy = Proxy::start(&[Rule::new("/", &[nobody(), nobody()])]);
+    let (code, reason, _) = say(&proxy, GET, false);
+    assert_eq!((code, reason.as_deref()), (502, Some("ConnectFailed")));
+
+    // A listener whose queue is full: the kernel answers no further SYN.
+    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    deaf.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    deaf.listen(0).unwrap();
+    let address = deaf.local_addr().unwrap().as_socket().unwrap();
+    let _queued: Vec<_> = (0..8)
+        .map_while(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
+        .collect();
+    let proxy = Proxy::start(&[Rule::new("/", &[address]).timeouts(impatient())]);
+    let (code, reason, _) = say(&proxy, GET, false);
+    assert_eq!((code, reason.as_deref()), (504, Some("ConnectTimeout")));
+}
+
+#[test]
+fn answers_that_are_none_are_not_passed_on() {
+    for answer in [
+        "",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Half: ",
+    ] {
+        let backend = Backend::start(move |_, mut peer| {
+            peer.head();
+            peer.send(answer);
+        });
+        let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+        let (code, reason, _) = say(&proxy, GET, false);
+        assert_eq!(
+            (code, reason.as_deref()),
+            (502, Some("BadUpstreamResponse")),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_silent_backend_is_not_waited_for() {
+    let backend = Backend::start(|_, mut peer| {
+        peer.rest().ok();
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).timeouts(impatient())]);
+    let (code, reason, _) = say(&proxy, GET, false);
+    assert_eq!((code, reason.as_deref()), (504, Some("HandshakeTimeout")));
+}
+
+#[test]
+fn a_long_upload_has_all_its_time_and_a_stalled_one_has_not() {
+    let backend = Backend::start(|_, mut peer| {
+        while let Some(head) = peer.head() {
+            let length = field(&head, "content-length").unwrap().parse().unwrap();
+            peer.take(length);
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).timeouts(impatient())]);
+    let mut client = Peer::connect(proxy.address);
+    client.send("POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 8\r\n\r\n");
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(150));
+        client.send("x");
+    }
+    assert_eq!(status(&client.answer().0), 200);
+    let stalled = "POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 8\r\n\r\nhalf";
+    let (code, reason, _) = say(&proxy, stalled, true);
+    assert_eq!((code, reason.as_deref()), (408, Some("RequestTimeout")));
+}
+
+#[test]
+fn a_body_that_is_not_framed_properly_is_the_clients_fault() {
+    let backend = Backend::start(|_, mut peer| {
+        peer.head();
+        peer.rest().ok();
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let bad =
+        "POST / HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n";
+    let (code, reason, _) = say(&proxy, bad, true);
+    assert_eq!((code, reason.as_deref()), (400, Some("BadRequest")));
+}
+
+#[test]
+fn cut_answers_end_in_an_error() {
+    let backend = Backend::start(|_, mut peer| {
+        let head = peer.head().unwrap();
+        if head.starts_with("GET /sized") {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf");
+        } else {
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+        }
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    for path in ["/sized", "/chunked"] {
+        let mut client = Peer::connect(proxy.address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: test.example\r\n\r\n"));
+        let head = client.head().unwrap();
+        let body = client.rest().unwrap_or_default();
+        assert!(body.len() < 20 && !body.ends_with(b"0\r\n\r\n"), "{head}{body:?}");
+        // Without a length or chunks, only a reset tells the cut from the end.
+        let mut old = Peer::connect(proxy.address);
+        old.send("GET /chunked HTTP/1.0\r\nHost: test.example\r\n\r\n");
+        assert_eq!(old.rest().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn slow_heads_are_answered_and_idle_connections_closed() {
+    let limits = Limits {
+        header_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[nobody()])], limits);
+    let (code, reason, _) = say(&proxy, "GET / HTTP/1.1\r\nHost: te", true);
+    assert_eq!((code, reason.as_deref()), (408, Some("RequestTimeout")));
+    assert_eq!(Peer::connect(proxy.address).rest().unwrap(), b"");
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_their_turn() {
+    let limits = Limits {
+        max_connections: 1,
+        ..Limits::default()
+    };
+    let backend = Backend::mirror();
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[backend.address])], limits);
+    let mut first = Peer::connect(proxy.address);
+    first.send(GET);
+    first.answer();
+    let mut second = Peer::connect(proxy.address);
+    second.send(GET);
+    second
+        .stream
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let early = second.rest().unwrap_err().kind();
+    assert_eq!(early, ErrorKind::WouldBlock);
+    drop(first);
+    second.stream.set_read_timeout(Some(raw::PATIENCE)).unwrap();
+    assert_eq!(status(&second.answer().0), 200);
+}
+
+#[test]
+fn every_request_leaves_one_record() {
+    let (reached, never) = std::sync::mpsc::sync_channel(1);
+    let backend = Backend::start(move |_, mut peer| {
+        while let Some(head) = peer.head() {
+            if head.starts_with("POST") {
+                peer.take(5);
+            }
+            if head.starts_with("GET /never") {
+                reached.send(()).unwrap();
+                peer.rest().ok();
+                return;
+            }
+            peer.send("HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\ncreated");
+        }
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    client.send("POST /a?secret=1 HTTP/1.1\r\nHost: test.example\r\nContent-Length: 5\r\n\r\nhello");
+    client.answer();
+    client.send("GET /b HTTP/1.1\r\nHost: nowhere.example\r\n\r\n");
+    client.answer();
+    client.send("GET /never HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    never.recv_timeout(raw::PATIENCE).unwrap();
+    drop(client);
+    say(&proxy, "nonsense\r\n\r\n", true);
+    let mut records: Vec<serde_json::Value> = (0..4).map(|_| proxy.record()).collect();
+    records.sort_by_key(|record| record["id"].as_u64());
+    let backend = backend.address.to_string();
+    for (record, (path, status, reason, endpoint, up, down)) in records.iter().zip([
+        (Some("/a"), 201, None, Some(backend.as_str()), 5, 7),
+        (Some("/b"), 404, Some("NoRoute"), None, 0, 57),
+        (Some("/never"), 499, None, Some(backend.as_str()), 0, 0),
+        (None, 400, Some("BadRequest"), None, 0, 66),
+    ]) {
+        assert_eq!(record["path"].as_str(), path, "{record}");
+        assert_eq!(record["status"], status, "{record}");
+        assert_eq!(record["reason"].as_str(), reason, "{record}");
+        assert_eq!(record["endpoint"].as_str(), endpoint, "{record}");
+        assert_eq!(record["bytes_to_upstream"], up, "{record}");
+        assert_eq!(
+            record["bytes_to_client"].as_u64().map(|n| n.min(50)),
+            Some(down.min(50)),
+            "{record}"
+        );
+    }
+}
