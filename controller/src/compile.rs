@@ -130,6 +130,13 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
         );
         report.refuse(&FieldPath::new("metadata.name"), rest);
     }
+    if key.kind.is_namespaced() && !host::is_label(&key.namespace) {
+        let rest = format!(
+            "must be of lower-case letters, digits and '-'; got '{}'",
+            key.namespace
+        );
+        report.refuse(&FieldPath::new("metadata.namespace"), rest);
+    }
     match object {
         Object::Ingress(ingress) => drop(ingress::lower(ingress, &mut report)),
         Object::WebSocketRoute(route) => drop(websocketroute::lower(route, &mut report)),

@@ -44,6 +44,10 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
             .as_ref()
             .map(|http| http.paths.as_slice())
             .unwrap_or_default();
+        if paths.is_empty() && ingress.spec.default_backend.is_none() {
+            let message = format!("`{rule_field}` holds no paths and takes no requests; write `http.paths`");
+            report.warning(&rule_field, Reason::MissingField, message);
+        }
         for (p, written) in paths.iter().enumerate() {
             let field = rule_field.field("http").field("paths").index(p);
             let Some(path) = path_match(written, &field, report) else {
