@@ -35,7 +35,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// # Errors
 /// It could not start, or a part of it failed.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
-    logs::init(settings.log_format, settings.log_level);
+    let log_level = logs::init(settings.log_format, settings.log_level);
     if settings.exit_with_parent {
         process::exit_with_parent().context("cannot follow the parent process (`--exit-with-parent`)")?;
     }
@@ -91,6 +91,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let life = life::Life {
+            log_level,
             settings,
             fleet,
             channel: client.status(),

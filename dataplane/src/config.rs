@@ -165,7 +165,7 @@ const AFTER_HELP: &str = "\
 Durations are written as '250ms', '5s', '4m' or '1h30m', sizes as '65536' or '64k'.
 A flag beats its variable, a variable beats the file, the file beats the default.
 
-SIGTERM or SIGINT drains and exits; a second one exits at once.
+SIGTERM or SIGINT drains and exits; a second one exits at once. SIGHUP rereads the log level.
 Exit codes: 0 fine, 2 usage or failure.";
 
 /// How log lines look.

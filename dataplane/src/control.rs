@@ -1,8 +1,8 @@
 //! The data plane's end of the local channel (design section 5).
 //!
-//! [`client`] keeps a connection to the controller, [`held`] is the table as the controller sent
-//! it, [`last_good`] is its copy on disk. Nothing here serves traffic: the result of a change is
-//! one swap in [`snapshot::build`](crate::snapshot::build), of which every worker is then told.
+//! [`Client`] keeps a connection to the controller; [`LastGood`] is the table's copy on disk. Nothing
+//! here serves traffic: the result of a change is one swap in [`snapshot::build`](crate::snapshot::build),
+//! of which every worker is then told.
 
 mod backoff;
 mod client;

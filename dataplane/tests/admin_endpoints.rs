@@ -130,6 +130,7 @@ fn metrics_are_openmetrics() {
         format!("holdfast_upstream_connect_duration_seconds_count{{{b}}} 1"),
         "holdfast_controller_connected 0".into(),
         r#"holdfast_worker_sessions{worker="1"} 0"#.into(),
+        r#"holdfast_worker_connections{worker="0"} 0"#.into(),
         "holdfast_sessions_cut_by_config_total 0".into(),
         r#"holdfast_drain_active{scope="pod"} 0"#.into(),
     ] {

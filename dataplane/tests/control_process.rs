@@ -202,6 +202,28 @@ async fn a_drain_delay_takes_newcomers_while_readiness_is_off() {
 }
 
 #[tokio::test]
+async fn a_hangup_rereads_the_log_level() {
+    let fake = Fake::new();
+    let file = fake.run_dir().join("settings.yaml");
+    std::fs::write(&file, "log-level: error").unwrap();
+    let mut plane = Plane::start(&fake, &["--config", file.to_str().unwrap()]);
+    let (mut link, _) = fake.accept().await;
+    link.send_snapshot(&simple(&[("chat", 1)]), version(1)).await;
+    plane.ready().await;
+
+    std::fs::write(&file, "log-level: info").unwrap();
+    plane.signal(Signal::HUP);
+    let mut stderr = BufReader::new(plane.child.stderr.take().unwrap()).lines();
+    let line = within("a log line", stderr.next_line()).await.unwrap().unwrap();
+    assert!(
+        line.contains("reread the log level"),
+        "the first line at this level, but: {line}"
+    );
+    plane.signal(Signal::TERM);
+    assert_eq!(plane.exited().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_signal_before_any_table_ends_it_too() {
     let fake = Fake::new();
     let mut plane = Plane::start(&fake, &[]);

@@ -1,5 +1,6 @@
 //! From ready to gone: the ready line, signals, and the drain.
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -7,15 +8,16 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tracing::info;
+use tracing::{info, warn};
 
+use super::logs::Level;
 use crate::config::Settings;
 use crate::control::ChannelStatus;
 use crate::fleet::Fleet;
 
 /// What the end of the process needs.
-#[derive(Debug)]
 pub(super) struct Life {
+    pub(super) log_level: Level,
     pub(super) settings: Arc<Settings>,
     pub(super) fleet: Fleet,
     pub(super) channel: watch::Receiver<ChannelStatus>,
@@ -28,7 +30,8 @@ impl Life {
     pub(super) async fn run(self, ready: &str) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         tokio::select! {
-            () = announce(self.channel.clone(), ready) => {}
+            never = self.reread() => match never? {},
+            never = announce(self.channel.clone(), ready) => match never {},
             () = signals.next() => {}
             worker = self.fleet.any_ended() => bail!("worker {worker} ended unasked"),
         }
@@ -40,6 +43,21 @@ impl Life {
             () = signals.next() => info!("ending at once"),
         }
         Ok(())
+    }
+
+    /// Takes the log level from the settings file again at each SIGHUP; everything else needs a restart.
+    async fn reread(&self) -> anyhow::Result<Infallible> {
+        let mut hangup = listen(SignalKind::hangup())?;
+        loop {
+            hangup.recv().await;
+            match Settings::load(std::env::args_os()) {
+                Ok(settings) => {
+                    self.log_level.set(settings.log_level);
+                    info!(log_level = ?settings.log_level, "reread the log level; other settings need a restart");
+                }
+                Err(error) => warn!(%error, "the settings are not reread"),
+            }
+        }
     }
 
     async fn drain(&self) {
@@ -59,13 +77,17 @@ impl Life {
 }
 
 /// Says `ready` once a table serves. Never ends: what comes after it is a signal.
-async fn announce(mut channel: watch::Receiver<ChannelStatus>, ready: &str) {
+async fn announce(mut channel: watch::Receiver<ChannelStatus>, ready: &str) -> Infallible {
     let served = channel.wait_for(|status| status.table_received).await.is_ok();
     if served {
         // Nobody may be reading; the admin port says it too.
         let _ = writeln!(io::stdout(), "{ready}").and_then(|()| io::stdout().flush());
     }
     std::future::pending().await
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
 }
 
 /// SIGTERM and SIGINT, which mean the same here.
@@ -76,7 +98,6 @@ struct Signals {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             term: listen(SignalKind::terminate())?,
             int: listen(SignalKind::interrupt())?,

@@ -89,7 +89,9 @@ impl Counted {
     }
 
     fn sessions(&self, page: &mut Page<'_>) -> Result {
-        let routes = self.0.routes.read(Instant::now());
+        let mut routes = self.0.routes.read(Instant::now());
+        // No session without a route.
+        routes.retain(|([_, name, _], _)| !name.is_empty());
         let pairs: Vec<Pair<'_>> = routes
             .iter()
             .flat_map(|(key, series)| {

@@ -1,4 +1,4 @@
-//! Turns table changes into the next [`Snapshot`](super::Snapshot), sharing what did not change.
+//! Turns table changes into the next [`Snapshot`], sharing what did not change.
 //!
 //! The only writer of snapshots and slots. A resource with equal content keeps its identity; a
 //! changed endpoint set is one store into its slot; only touched hosts are indexed again. A bad

@@ -80,8 +80,11 @@ impl Local {
     /// What it carries now.
     pub fn report(&self) -> WorkerReport {
         let limits = &self.shared.limits;
+        let taken = limits.max_connections - self.connections.available_permits();
+        // The listener holds a place for the next client.
+        let listening = usize::from(!self.draining());
         WorkerReport {
-            connections: limits.max_connections - self.connections.available_permits(),
+            connections: taken.saturating_sub(listening),
             handshakes: limits.max_handshakes - self.handshakes.available_permits(),
             sessions: self.tunnels.len(),
             totals: self.tunnels.totals(),
