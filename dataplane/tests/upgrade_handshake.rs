@@ -350,19 +350,15 @@ fn handshakes_under_way_are_bounded() {
 
 #[test]
 fn a_client_that_leaves_takes_the_handshake_with_it() {
-    let (closed, ends) = mpsc::sync_channel(1);
+    let (tell, told) = mpsc::sync_channel(2);
     let backend = Backend::start(move |_, mut peer| {
-        peer.head().unwrap();
-        closed
-            .send(peer.rest().is_ok_and(|rest| rest.is_empty()))
-            .unwrap();
+        tell.send(peer.head().is_some()).unwrap();
+        tell.send(peer.rest().is_ok_and(|rest| rest.is_empty())).unwrap();
     });
     let proxy = proxy(&backend);
     let mut client = Peer::connect(proxy.address);
     client.send(ask("/", ""));
-    while backend.connections() == 0 {
-        std::thread::yield_now();
-    }
+    assert!(told.recv_timeout(PATIENCE).unwrap(), "the head");
     drop(client);
-    assert!(ends.recv_timeout(PATIENCE).unwrap());
+    assert!(told.recv_timeout(PATIENCE).unwrap(), "the end");
 }
