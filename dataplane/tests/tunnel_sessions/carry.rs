@@ -148,6 +148,10 @@ fn early_bytes_are_judged_like_all_others() {
     });
 }
 
+async fn until_end(mut socket: WebSocketStream<TcpStream>) {
+    while socket.next().await.is_some() {}
+}
+
 #[test]
 fn close_codes_pass_both_ways() {
     worker(settings(), |rig| async move {
@@ -168,10 +172,8 @@ fn close_codes_pass_both_ways() {
                 closer.close(Some(close.clone())).await.unwrap();
                 let seen = other.next().await.unwrap().unwrap();
                 assert_eq!(seen, Message::Close(Some(close.clone())));
-                let ((), ()) = tokio::join!(async { while other.next().await.is_some() {} }, async {
-                    while closer.next().await.is_some() {}
-                },);
-                drop((closer, other));
+                // Each drops its socket when it is done: the client waits for the server's FIN.
+                tokio::join!(until_end(other), until_end(closer));
                 let end = rig.end().await;
                 let by = if by_client {
                     EndedBy::Client
