@@ -157,8 +157,11 @@ impl Stack {
     }
 }
 
-/// The address in `key=ADDR` of the ready line.
-pub(crate) fn address(line: &str, key: &str) -> Result<SocketAddr> {
+/// The address in `key=ADDR` of a ready line.
+///
+/// # Errors
+/// When there is none.
+pub fn address(line: &str, key: &str) -> Result<SocketAddr> {
     let mut fields = line.split_whitespace().filter_map(|field| field.split_once('='));
     let field = fields.find(|(name, _)| *name == key);
     let (_, value) = field.with_context(|| format!("no {key}= in '{line}'"))?;

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::Server;
 use crate::frames::Frame;
@@ -156,6 +159,37 @@ impl Script {
     }
 }
 
+/// A port of 127.0.0.1 where connecting gets no answer: something listens, but its queue is full.
+#[derive(Debug)]
+pub struct FullPort {
+    /// Its address.
+    pub addr: SocketAddr,
+    _listening: socket2::Socket,
+    _waiting: Vec<TcpStream>,
+}
+
+impl FullPort {
+    /// Takes one and fills its queue.
+    ///
+    /// # Errors
+    /// When the system has no port left.
+    pub async fn new() -> Result<Self> {
+        let socket = bound()?;
+        socket.listen(0)?;
+        let addr = address_of(&socket)?;
+        let mut waiting = vec![];
+        // The kernel queues one or two more than asked for.
+        while let Ok(connected) = timeout(Duration::from_millis(500), TcpStream::connect(addr)).await {
+            waiting.push(connected?);
+        }
+        Ok(Self {
+            addr,
+            _listening: socket,
+            _waiting: waiting,
+        })
+    }
+}
+
 /// A port of 127.0.0.1 where nothing listens: it was free a moment ago, and stays bound but never listens.
 #[derive(Debug)]
 pub struct DeadPort {
@@ -170,13 +204,18 @@ impl DeadPort {
     /// # Errors
     /// When the system has no port left.
     pub fn new() -> Result<Self> {
-        use socket2::{Domain, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
-        let addr = socket
-            .local_addr()?
-            .as_socket()
-            .ok_or_else(|| anyhow::anyhow!("no address"))?;
+        let socket = bound()?;
+        let addr = address_of(&socket)?;
         Ok(Self { addr, _bound: socket })
     }
+}
+
+fn bound() -> Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    Ok(socket)
+}
+
+fn address_of(socket: &socket2::Socket) -> Result<SocketAddr> {
+    socket.local_addr()?.as_socket().context("no address")
 }
