@@ -21,7 +21,7 @@ test: peers ## Build everything and run every test
 lint: advisories ## Formatter, clippy and rustdoc, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 # Licences are checked by e2e/tests/guard.rs. Advisories need a database from the network.
 .PHONY: advisories

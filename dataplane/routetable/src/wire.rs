@@ -136,7 +136,7 @@ impl Nack {
     pub const MAX_ITEMS: usize = 1000;
 
     /// A nack of as many of `items` as may be sent, with their messages cut to
-    /// [`MAX_MESSAGE_LEN`](crate::limits::MAX_MESSAGE_LEN).
+    /// [`MAX_MESSAGE_LEN`].
     pub fn new(version: Version, items: impl IntoIterator<Item = ItemError>) -> Self {
         let cut = |mut item: ItemError| {
             item.message
