@@ -9,6 +9,7 @@ pub mod date;
 pub mod forward;
 pub mod header;
 pub mod io;
+pub mod patience;
 pub mod record;
 pub mod respond;
 pub mod service;

@@ -38,6 +38,9 @@ pub struct Limits {
     pub max_handshakes: usize,
     /// Time for a client to send a request's head.
     pub header_timeout: Duration,
+    /// Time for a client to begin its next request. Longer than load balancers keep their idle
+    /// connections, or they would send into our close.
+    pub keepalive_timeout: Duration,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
     /// Silence after which a peer's kernel is asked whether it still lives.
@@ -54,6 +57,7 @@ impl Default for Limits {
             max_connections: 65_536,
             max_handshakes: 1_024,
             header_timeout: Duration::from_secs(15),
+            keepalive_timeout: Duration::from_secs(75),
             max_head_size: 64 << 10,
             tcp_keepalive: Duration::from_secs(60),
             removal_pace: 100,

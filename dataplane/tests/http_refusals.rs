@@ -15,6 +15,7 @@ use proxy::{Proxy, Rule};
 use raw::{Backend, Peer, field, nobody, status};
 use routetable::Timeouts;
 use socket2::{Domain, Socket, Type};
+use tokio::time::Instant;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n";
 
@@ -313,12 +314,31 @@ fn cut_answers_end_in_an_error() {
 fn slow_heads_are_answered_and_idle_connections_closed() {
     let limits = Limits {
         header_timeout: Duration::from_millis(300),
+        keepalive_timeout: Duration::from_millis(900),
         ..Limits::default()
     };
-    let proxy = Proxy::with_limits(&[Rule::new("/", &[nobody()])], limits);
+    let backend = Backend::mirror();
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[backend.address])], limits);
     let (code, reason, _) = say(&proxy, "GET / HTTP/1.1\r\nHost: te", true);
     assert_eq!((code, reason.as_deref()), (408, Some("RequestTimeout")));
     assert_eq!(Peer::connect(proxy.address).rest().unwrap(), b"");
+    let mut client = Peer::connect(proxy.address);
+    client.send(GET);
+    client.answer();
+    let since = Instant::now();
+    assert_eq!(client.rest().unwrap(), b"");
+    assert!(
+        since.elapsed() > Duration::from_millis(800),
+        "{:?}",
+        since.elapsed()
+    );
+    // The second head is slow, not the pause before it.
+    let mut client = Peer::connect(proxy.address);
+    client.send(GET);
+    client.answer();
+    client.send("GET / HT");
+    let (head, _) = client.answer();
+    assert_eq!(status(&head), 408);
 }
 
 #[test]

@@ -6,16 +6,17 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::io::{ClientIo, Speech};
+use super::patience::Patience;
 use super::record::Record;
 use super::respond;
 use super::service::{Answerer, Client};
@@ -51,15 +52,16 @@ pub async fn serve(
     };
     let io = ClientIo::new(stream, Rc::clone(&speech));
     let mut connection = builder(&local).serve_connection(io, answerer);
+    let mut patience = Patience::new(&local.shared.limits);
     let ended = tokio::select! {
-        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(ended),
+        ended = poll_fn(|cx| poll(&mut connection, &speech, &mut patience, cx)) => Some(ended),
         _ = leaving.wait_for(|leaving| *leaving) => None,
     };
     let ended = match ended {
         Some(ended) => ended,
         None => {
             Pin::new(&mut connection).graceful_shutdown();
-            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            poll_fn(|cx| poll(&mut connection, &speech, &mut patience, cx)).await
         }
     };
     let parts = connection.into_parts();
@@ -68,10 +70,9 @@ pub async fn serve(
     if let (Ok(()), Some((pending, record))) = (&ended, switching) {
         return handover::adopt(&local, *pending, record, (stream, parts.read_buf), permit);
     }
-    if let Err(error) = ended {
-        let Some(refusal) = unanswered(&error, !parts.read_buf.is_empty(), speech.kept_back()) else {
-            tracing::debug!(%peer, %error, "client connection ended");
-            if error.is_user() && client.unframed.get() {
+    if let Err(ended) = ended {
+        let Some(refusal) = unanswered(&ended, !parts.read_buf.is_empty(), speech.kept_back()) else {
+            if matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get() {
                 // A FIN would look like the end of the answer that broke off.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
@@ -87,12 +88,29 @@ pub async fn serve(
     drop(permit);
 }
 
+/// Drives the connection to its end, or to the end of our patience with the client.
+fn poll(
+    connection: &mut http1::Connection<ClientIo, Answerer>,
+    speech: &Speech,
+    patience: &mut Patience,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Ended>> {
+    if let Poll::Ready(ended) = connection.poll_without_shutdown(cx) {
+        return Poll::Ready(ended.map_err(Ended::Broken));
+    }
+    patience.poll(speech.turn(), cx).map(|()| Err(Ended::TimedOut))
+}
+
+/// Why a connection ended before its time.
+enum Ended {
+    Broken(hyper::Error),
+    TimedOut,
+}
+
 fn builder(local: &Local) -> http1::Builder {
     let limits = &local.shared.limits;
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_head_size)
         .max_header_size(limits.max_head_size)
         .preserve_header_case(true)
@@ -101,21 +119,18 @@ fn builder(local: &Local) -> http1::Builder {
     builder
 }
 
-/// What to say about a head that hyper gave up on; `None` when nobody asked anything, or the
-/// connection broke later than that.
-fn unanswered(error: &hyper::Error, head_begun: bool, kept_back: bool) -> Option<Refusal> {
-    if error.is_timeout() && head_begun {
-        let detail = "the request's head did not come in time";
-        return Some(Refusal::new(Reason::RequestTimeout, detail));
-    }
-    if !kept_back {
-        return None;
-    }
-    Some(if error.is_parse_too_large() {
-        Refusal::new(Reason::HeadTooLarge, "the request's head is too large")
-    } else {
-        Refusal::new(Reason::BadRequest, "the request's head is not HTTP/1.1")
-    })
+/// What to say about a head that is none; `None` when nobody asked anything, or the connection broke
+/// later than that.
+fn unanswered(ended: &Ended, head_begun: bool, kept_back: bool) -> Option<Refusal> {
+    let (reason, detail) = match ended {
+        Ended::TimedOut if head_begun => (Reason::RequestTimeout, "the request's head did not come in time"),
+        Ended::Broken(error) if kept_back && error.is_parse_too_large() => {
+            (Reason::HeadTooLarge, "the request's head is too large")
+        }
+        Ended::Broken(_) if kept_back => (Reason::BadRequest, "the request's head is not HTTP/1.1"),
+        _ => return None,
+    };
+    Some(Refusal::new(reason, detail))
 }
 
 /// Ends our side, then reads what the client is still sending and throws it away, for a while.

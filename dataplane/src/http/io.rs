@@ -1,7 +1,9 @@
 //! The client's socket as hyper sees it.
 //!
 //! Hyper answers heads that it can't parse by itself, without our fields. This wrapper keeps those
-//! answers back, so that [`respond`](super::respond) stays the one place that answers.
+//! answers back, so that [`respond`](super::respond) stays the one place that answers. It also knows
+//! whose turn it is, and since when: hyper has one time limit for a head and for the pause before
+//! it, which would be too long for the one or too short for the other.
 
 use std::cell::Cell;
 use std::io;
@@ -12,13 +14,26 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-/// Whether what hyper writes belongs to an answer of ours.
+/// Whether what hyper writes belongs to an answer of ours, and whose turn it is.
 #[derive(Debug)]
 pub struct Speech {
     answering: Cell<bool>,
     flushed: Cell<bool>,
     kept_back: Cell<bool>,
+    turn: Cell<Turn>,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The client's, since it connected or began a head.
+    Head(Instant),
+    /// The client's, if it wants: it has its answer since then.
+    Pause(Instant),
+    /// Ours.
+    Answer,
 }
 
 impl Speech {
@@ -28,6 +43,7 @@ impl Speech {
             answering: Cell::new(false),
             flushed: Cell::new(true),
             kept_back: Cell::new(false),
+            turn: Cell::new(Turn::Head(Instant::now())),
         })
     }
 
@@ -35,6 +51,12 @@ impl Speech {
     pub fn begin(&self) {
         self.answering.set(true);
         self.flushed.set(false);
+        self.turn.set(Turn::Answer);
+    }
+
+    /// Whose turn it is.
+    pub fn turn(&self) -> Turn {
+        self.turn.get()
     }
 
     /// The last byte of the answer is with hyper.
@@ -81,7 +103,11 @@ impl Read for ClientIo {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_ready() && matches!(self.speech.turn(), Turn::Pause(_)) {
+            self.speech.turn.set(Turn::Head(Instant::now()));
+        }
+        polled
     }
 }
 
@@ -113,8 +139,8 @@ impl Write for ClientIo {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Hyper flushes only when all that it had is written.
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        if polled.is_ready() && !self.speech.answering.get() {
-            self.speech.flushed.set(true);
+        if polled.is_ready() && !self.speech.answering.get() && !self.speech.flushed.replace(true) {
+            self.speech.turn.set(Turn::Pause(Instant::now()));
         }
         polled
     }
