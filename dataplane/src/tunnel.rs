@@ -189,6 +189,11 @@ impl<C> TunnelTable<C> {
         }
     }
 
+    /// Memory of the buffers, lent and free, in bytes. Looks at every session.
+    pub fn buffer_bytes(&self) -> usize {
+        self.shared.table.borrow().buffer_bytes()
+    }
+
     /// What was carried so far.
     pub fn totals(&self) -> Totals {
         self.shared.table.borrow().totals()

@@ -172,6 +172,8 @@ pub struct WorkerReport {
     pub handshakes: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Memory of its sessions' buffers, lent and free.
+    pub buffer_bytes: usize,
     /// What its sessions have carried since the start.
     pub totals: Totals,
 }

@@ -352,7 +352,7 @@ async fn close_code(socket: &mut Socket) -> u16 {
 fn sample(metrics: &str, name: &str) -> f64 {
     let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
     lines
-        .map(|rest| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+        .map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
         .sum()
 }
 
@@ -379,6 +379,11 @@ async fn a_session_is_seen_everywhere_and_ends_by_command_change_and_drain() {
         sample(&metrics, "holdfast_worker_messages_total{"),
         8.0,
         "live sessions count"
+    );
+    let buffers = sample(&metrics, "holdfast_buffer_bytes ");
+    assert!(
+        (65536.0..=8.0 * 65536.0).contains(&buffers),
+        "at most one for each direction: {buffers}"
     );
     let page = ask(admin, "x", "/connections?route=prod/chat&limit=3").await;
     let page: serde_json::Value = serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();

@@ -103,6 +103,12 @@ impl Sample {
             each(|r| r.handshakes as u64),
         )?;
         page.gauge("worker_sessions", "Sessions", each(|r| r.sessions as u64))?;
+        let buffers: u64 = reports.iter().map(|(_, report)| report.buffer_bytes as u64).sum();
+        page.lone_gauge(
+            "buffer_bytes",
+            "Memory of the sessions' buffers, lent and free",
+            &buffers,
+        )?;
         let cut = reports
             .iter()
             .map(|(_, report)| report.totals.cut_by_config)

@@ -108,6 +108,11 @@ impl Chunk {
         self.written == self.filled
     }
 
+    /// Memory that it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.data.len()
+    }
+
     /// A smaller copy of what waits, when it is little.
     fn shrunk(&self) -> Option<Box<Self>> {
         let waiting = self.filled - self.written;
@@ -142,6 +147,11 @@ impl Pool {
             free: Vec::new(),
             keep,
         }
+    }
+
+    /// Memory that the free buffers take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.free.len() * BUFFER
     }
 
     pub(super) fn take(&mut self) -> Box<Chunk> {

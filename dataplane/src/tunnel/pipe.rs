@@ -121,6 +121,11 @@ impl Pipe {
         }
     }
 
+    /// Memory of the buffers it holds, in bytes.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.lanes.iter().flatten().map(|chunk| chunk.size()).sum()
+    }
+
     /// Returns what buffers it holds.
     pub(super) fn release(&mut self, pool: &mut Pool) {
         for chunk in self.lanes.iter_mut().filter_map(Option::take) {

@@ -87,6 +87,12 @@ impl<C> Table<C> {
         self.rows.len()
     }
 
+    /// Memory of the buffers, lent and free, in bytes.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        let lent: usize = self.rows.iter().map(|(_, row)| row.pipe.buffer_bytes()).sum();
+        lent + self.pool.size()
+    }
+
     pub(super) fn totals(&self) -> Totals {
         self.totals
     }

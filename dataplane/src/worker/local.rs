@@ -87,6 +87,7 @@ impl Local {
             connections: taken.saturating_sub(listening),
             handshakes: limits.max_handshakes - self.handshakes.available_permits(),
             sessions: self.tunnels.len(),
+            buffer_bytes: self.tunnels.buffer_bytes(),
             totals: self.tunnels.totals(),
         }
     }
