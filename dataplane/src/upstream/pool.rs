@@ -232,9 +232,4 @@ impl Pool {
             !shelf.is_empty()
         });
     }
-
-    /// Idle connections at the moment.
-    pub fn idle(&self) -> usize {
-        self.shelves.borrow().values().map(Vec::len).sum()
-    }
 }
