@@ -285,9 +285,10 @@ fn token(key: usize, side: Side) -> Token {
     Token(key * 2 + side as usize)
 }
 
-/// Whether a change of the configuration ended a session without its polite Close.
+/// Whether a change of the configuration ended a session without its polite Close. A client that was
+/// told and then stayed away until the deadline is not cut: it may long be gone.
 fn is_cut_by_config<C>(end: &SessionEnd<C>) -> bool {
     let by_config = matches!(end.ended_by, EndedBy::Proxy(cause) if cause.is_config());
     let told = end.codes.to_client.is_some() || end.codes.from_upstream.is_some();
-    by_config && (end.outcome == Outcome::DeadlineForced || !told)
+    by_config && !told
 }
