@@ -133,7 +133,7 @@ fn path_match(written: &HTTPIngressPath, field: &FieldPath, report: &mut Report<
             report.refuse(&field.field("path"), rest);
             None
         }
-        None if exact => Some(PathMatch::Exact(path.to_owned())),
+        None if exact => Some(path::exact(path)),
         None => Some(path::prefix(path)),
     }
 }

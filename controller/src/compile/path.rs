@@ -4,6 +4,7 @@
 //! no request path holds: a rule with them would silently never match.
 
 use routetable::PathMatch;
+use routetable::matching::path::normalize;
 
 /// Forms that no path to match may hold.
 const REFUSED: [&str; 7] = ["//", "/./", "/../", "%2f", "%2F", "?", "#"];
@@ -20,9 +21,14 @@ pub(super) fn problem(path: &str) -> Option<String> {
     last.map(|form| format!("must not end with '{form}'"))
 }
 
-/// A prefix by whole elements, held without its trailing slash.
+/// The whole path, in the form that requests are matched in (`/café` is `/caf%C3%A9`).
+pub(super) fn exact(path: &str) -> PathMatch {
+    PathMatch::Exact(normalize(path).into_owned())
+}
+
+/// A prefix by whole elements, in the form that requests are matched in and without its trailing slash.
 pub(super) fn prefix(path: &str) -> PathMatch {
-    PathMatch::Prefix(path.trim_end_matches('/').to_owned())
+    PathMatch::Prefix(normalize(path).trim_end_matches('/').to_owned())
 }
 
 /// The path for people.

@@ -88,7 +88,7 @@ fn path(written: Option<&PathCondition>, field: &FieldPath, report: &mut Report<
     }
     Some(match kind {
         PathKind::RegularExpression => PathMatch::Regex(value.clone()),
-        PathKind::Exact => PathMatch::Exact(value.clone()),
+        PathKind::Exact => path::exact(value),
         PathKind::PathPrefix => path::prefix(value),
     })
 }
