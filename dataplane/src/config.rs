@@ -76,7 +76,7 @@ pub struct Settings {
     #[serde(serialize_with = "value::duration")]
     pub drain_deadline: Duration,
 
-    /// Sessions a second that are ended when their route or endpoint is removed
+    /// Sessions a second that one worker ends when their route or endpoint is removed
     #[arg(long, env = "HOLDFAST_REMOVAL_PACE", value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
     pub removal_pace: u32,
 
