@@ -213,6 +213,22 @@ fn either_process_is_started_again_on_the_same_addresses() {
 }
 
 #[test]
+fn a_hangup_goes_on_to_both() {
+    let noting = |name: &str| format!("\ntrap 'echo {name} >> \"$(dirname \"$0\")/hangups\"' HUP");
+    let folder = Folder::new(
+        &(noting("controller") + CONTROLLER),
+        &(noting("dataplane") + DATAPLANE),
+    );
+    let serve = folder.serve(&PORTS);
+    serve.signal(Signal::HUP);
+    let mut hangups = folder.lines("hangups", 2);
+    hangups.sort();
+    assert_eq!(hangups, ["controller", "dataplane"]);
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.end().0, Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     // Stand-ins that ignore the first one.
     let deaf = DATAPLANE.replace("; exit 0'", "'");

@@ -33,7 +33,8 @@ use crate::compile::timeouts;
 #[command(group(ArgGroup::new("source").required(true).args(["dir", "demo", "to"])))]
 #[command(
     after_help = "Prints 'ready http=ADDR:PORT https=off admin=ADDR:PORT' to stdout once the first table \
-    serves; logs go to stderr.\nSIGTERM or SIGINT (Ctrl-C) drains, a second one ends at once."
+    serves; logs go to stderr.\nSIGTERM or SIGINT (Ctrl-C) drains, a second one ends at once.\n\
+    SIGHUP makes the controller look at the folder again."
 )]
 pub(super) struct Args {
     /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, WebSocketRoute; watched

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::BufReader;
 use tokio::process::{Child, Command};
+use tokio::signal::unix;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -62,12 +63,17 @@ pub(super) enum End {
     Failed(String),
 }
 
-/// Keeps `process` until ordered otherwise. Addresses it reports on stdout go to `serving`.
+/// Keeps `process` until ordered otherwise. Addresses it reports on stdout go to `serving`, hangups
+/// (reread files and settings) go on to the process.
 pub(super) async fn keep(
     process: Process,
     mut orders: watch::Receiver<Order>,
     serving: watch::Sender<Option<Listening>>,
 ) -> End {
+    let mut hangups = match unix::signal(unix::SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => return End::Failed(format!("cannot listen for SIGHUP: {error}")),
+    };
     let mut backoff = Backoff::new();
     let mut deaths = 0;
     loop {
@@ -75,10 +81,15 @@ pub(super) async fn keep(
         let (what, code) = match Running::start(&process, &serving) {
             Ok(mut running) => {
                 info!(pid = running.child.id(), "started {}", process.name);
-                tokio::select! {
-                    status = running.ended() => (describe(&status), status.ok().and_then(|s| s.code())),
-                    () = ordered(&mut orders, Order::Stop) => {
-                        return running.stop(&process, orders).await;
+                loop {
+                    tokio::select! {
+                        status = running.ended() => {
+                            break (describe(&status), status.ok().and_then(|s| s.code()));
+                        }
+                        () = ordered(&mut orders, Order::Stop) => {
+                            return running.stop(&process, orders).await;
+                        }
+                        Some(()) = hangups.recv() => running.signal(Signal::HUP),
                     }
                 }
             }
