@@ -38,9 +38,9 @@ pub(super) enum CommandError {
     /// The end would come before it was asked for politely.
     #[error("`deadline_ms` must not be less than `window_ms`")]
     Deadline,
-    /// Only whole routes and endpoints are drained so far.
-    #[error("a share of the sessions can't be drained; name a route or an endpoint")]
-    Share,
+    /// More than all.
+    #[error("a share must be between 1 and 100 per cent; got {0}")]
+    Share(u8),
 }
 
 pub(super) fn understand(command: &Command) -> Result<Order, CommandError> {
@@ -58,7 +58,8 @@ pub(super) fn understand(command: &Command) -> Result<Order, CommandError> {
                 DrainScope::All => Filter::All,
                 DrainScope::Route(route) => Filter::Route(route),
                 DrainScope::Endpoint(endpoint) => Filter::Endpoint(endpoint),
-                DrainScope::Share(_) => return Err(CommandError::Share),
+                DrainScope::Share(percent @ 1..=100) => Filter::Share(percent),
+                DrainScope::Share(percent) => return Err(CommandError::Share(percent)),
             };
             let plan = DrainPlan {
                 cause: ProxyCause::Command,
@@ -109,7 +110,7 @@ mod tests {
         let refusal = |command| understand(&command).unwrap_err().to_string();
         assert!(refusal(drain(DrainScope::All, 5000, 1006)).contains("1006"));
         assert!(refusal(drain(DrainScope::All, 10, 1012)).contains("`deadline_ms`"));
-        assert!(refusal(drain(DrainScope::Share(10), 5000, 1012)).contains("share"));
+        assert!(refusal(drain(DrainScope::Share(101), 5000, 1012)).contains("101"));
         let close = Command::CloseSession {
             session: 1,
             close_code: 999,

@@ -31,13 +31,15 @@ pub enum Filter {
     EndpointSet(EndpointSetId),
     /// Those to an endpoint, by whatever route.
     Endpoint(SocketAddr),
+    /// So many per cent of all, drawn by chance. Every target may have some of them.
+    Share(u8),
 }
 
 impl Filter {
     /// Whether sessions of `target` are meant.
     pub fn matches(&self, target: &Target) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Share(_) => true,
             Self::Route(route) => *route == target.route,
             Self::EndpointSet(set) => *set == target.endpoint_set,
             Self::Endpoint(endpoint) => *endpoint == target.endpoint,

@@ -249,6 +249,26 @@ fn what_stands_again_before_its_turn_stays() {
 }
 
 #[test]
+fn a_share_of_the_sessions_can_be_drained() {
+    worker(settings(), |rig| async move {
+        for _ in 0..20 {
+            let (mut client, backend) = rig.plain().await;
+            tokio::task::spawn_local(echo(backend));
+            tokio::task::spawn_local(async move { answer(&mut client, 1012).await });
+        }
+        let plan = DrainPlan {
+            cause: ProxyCause::Command,
+            ..shutdown(Duration::from_millis(10), Duration::from_secs(10))
+        };
+        assert_eq!(rig.table.drain(Filter::Share(25), plan, Instant::now()), 5);
+        while rig.table.len() > 15 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(rig.ends.borrow().len(), 5);
+    });
+}
+
+#[test]
 fn a_change_that_ends_a_session_without_its_close_is_counted() {
     worker(settings(), |rig| async move {
         let (mut client, mut backend) = rig.plain().await;

@@ -32,7 +32,7 @@ pub(crate) fn settings() -> TableSettings {
 
 pub(crate) struct Rig {
     pub(crate) table: TunnelTable<&'static str>,
-    ends: Rc<RefCell<Vec<SessionEnd<&'static str>>>>,
+    pub(crate) ends: Rc<RefCell<Vec<SessionEnd<&'static str>>>>,
     next: Cell<u64>,
 }
 

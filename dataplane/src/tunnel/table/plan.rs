@@ -14,6 +14,12 @@ impl<C> Table<C> {
     pub(in crate::tunnel) fn drain(&mut self, filter: Filter, plan: DrainPlan, now: Instant) -> usize {
         let mut keys = self.registry.matching(filter);
         self.jitter.shuffle(&mut keys);
+        if let Filter::Share(percent) = filter {
+            // Rounded by chance: many workers with few sessions each still end the share in all.
+            let hundredths = keys.len() * usize::from(percent);
+            let one_more = self.jitter.next() % 100 < (hundredths % 100) as u64;
+            keys.truncate(hundredths / 100 + usize::from(one_more));
+        }
         let turns = spread(&plan, keys.len(), now, &mut self.jitter);
         for (key, turn) in keys.iter().zip(turns) {
             self.appoint(*key, turn);
