@@ -46,6 +46,8 @@ pub struct Session {
     touched: Instant,
     ended_by: Option<EndedBy>,
     outcome: Option<Outcome>,
+    /// A peer is gone, though what it sent may not all be read.
+    lost: bool,
     /// What still stands must be reset.
     forced: bool,
 }
@@ -63,6 +65,7 @@ impl Session {
             touched: now,
             ended_by: None,
             outcome: None,
+            lost: false,
             forced: false,
         }
     }
@@ -121,6 +124,13 @@ impl Session {
         } else {
             self.force(Outcome::Reset);
         }
+    }
+
+    /// Notes that `from` is gone, while what it sent before may still wait to be read. If the other
+    /// peer does not take that, it is waited for no longer than for a Close.
+    pub fn lost(&mut self, from: Side) {
+        self.lost = true;
+        self.ended_by.get_or_insert(from.into());
     }
 
     // === What to do ===
@@ -228,11 +238,11 @@ impl Session {
         }
     }
 
-    /// When silence ends the session, and why. Once a peer has closed, silence may last no longer
-    /// than the close timeout, so that no session outlives a peer that is gone.
+    /// When silence ends the session, and why. Once a peer has closed or is lost, silence may last no
+    /// longer than the close timeout, so that no session outlives a peer that is gone.
     fn idle_end(&self) -> Option<(Instant, ProxyCause)> {
         let told = |side| self.direction(side).told == Told::PeerClose;
-        let closing = told(Side::Client) || told(Side::Upstream);
+        let closing = self.lost || told(Side::Client) || told(Side::Upstream);
         let idle = (self.idle.map(|idle| self.touched + idle)).map(|at| (at, ProxyCause::IdleTimeout));
         let close = closing.then(|| (self.touched + self.close_timeout, ProxyCause::CloseTimeout));
         [idle, close].into_iter().flatten().min_by_key(|end| end.0)

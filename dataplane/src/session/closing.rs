@@ -59,7 +59,10 @@ impl Session {
     /// Ends the session at once; the driver resets both sockets.
     pub fn abort(&mut self, cause: ProxyCause) {
         self.ended_by.get_or_insert(EndedBy::Proxy(cause));
-        self.force(Outcome::Reset);
+        self.force(match self.closing {
+            Some(_) => Outcome::DeadlineForced,
+            None => Outcome::Reset,
+        });
     }
 
     /// Lets time pass: to be called at [`Session::next_deadline`], or later.
@@ -77,6 +80,8 @@ impl Session {
             let cause = self.idle_end().map_or(ProxyCause::IdleTimeout, |end| end.1);
             if self.from_client.closed() && self.from_upstream.closed() {
                 self.outcome = Some(Outcome::Closed);
+            } else if self.lost {
+                self.force(Outcome::Reset);
             } else {
                 self.close_for(cause, now);
             }

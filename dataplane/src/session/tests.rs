@@ -256,6 +256,28 @@ fn a_reset_is_passed_on_unless_all_is_said() {
 }
 
 #[test]
+fn a_lost_peer_whose_bytes_nobody_takes_is_given_up() {
+    let mut wire = Wire::new(None, None);
+    wire.session.lost(Side::Client);
+    wire.pass(9 * SECOND);
+    assert_eq!(wire.session.outcome(), None, "the other peer may still read");
+    wire.pass(SECOND);
+    assert_eq!(wire.session.outcome(), Some(Outcome::Reset));
+    assert_eq!(wire.session.ended_by(), Some(EndedBy::Client));
+}
+
+#[test]
+fn an_abort_of_an_end_under_way_is_its_deadline() {
+    let mut wire = Wire::new(None, None);
+    wire.session.abort(ProxyCause::Shutdown);
+    assert_eq!(wire.session.outcome(), Some(Outcome::Reset));
+    let mut wire = Wire::new(None, None);
+    wire.close(1012, 30 * SECOND);
+    wire.session.abort(ProxyCause::Shutdown);
+    assert_eq!(wire.session.outcome(), Some(Outcome::DeadlineForced));
+}
+
+#[test]
 fn a_violation_goes_no_further_and_names_its_offender() {
     let mut wire = Wire::new(None, None);
     wire.send(

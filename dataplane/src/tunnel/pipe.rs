@@ -47,6 +47,8 @@ pub(super) struct Peer {
     read_closed: bool,
     /// A write failed: it takes nothing more, but what it said before is still to be read.
     gone: bool,
+    /// It is reported gone. Reading finds that too, unless what it said before is stuck.
+    lost: bool,
 }
 
 impl Peer {
@@ -57,6 +59,7 @@ impl Peer {
             writable: true,
             read_closed: false,
             gone: false,
+            lost: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Peer {
         self.readable |= event.is_readable() || event.is_read_closed() || error;
         self.writable |= event.is_writable() || event.is_write_closed() || error;
         self.read_closed |= event.is_read_closed() || error;
+        self.lost |= error;
     }
 }
 
@@ -94,6 +98,12 @@ impl Pipe {
             if self.pump(from, session, tools, &mut moved) == Ran::Again {
                 ran = Ran::Again;
             }
+        }
+        for side in Side::BOTH
+            .into_iter()
+            .filter(|side| self.peers[*side as usize].lost)
+        {
+            session.lost(side);
         }
         // What the second direction learnt may be due in the first.
         if session.is_ending() {

@@ -54,6 +54,35 @@ fn a_reset_is_passed_on_both_ways() {
 }
 
 #[test]
+fn a_lost_peer_does_not_wait_for_one_that_never_reads() {
+    for first in Side::BOTH {
+        worker(settings(), |rig| async move {
+            let (client, backend) = rig.plain().await;
+            let (mut ender, mut other) = match first {
+                Side::Client => (client, backend),
+                Side::Upstream => (backend, client),
+            };
+            let endless = match first {
+                Side::Client => &b"\x82\xff\0\xff\0\0\0\0\0\0\0\0\0\0"[..],
+                Side::Upstream => b"\x82\x7f\0\xff\0\0\0\0\0\0",
+            };
+            ender.write_all(endless).await.unwrap();
+            // Until every buffer on the way is full.
+            let full = Duration::from_millis(500);
+            while let Ok(wrote) = tokio::time::timeout(full, ender.write(&[0; 65_536])).await {
+                wrote.unwrap();
+            }
+            reset(ender);
+            let end = rig.end().await;
+            assert_eq!((end.ended_by, end.outcome), (first.into(), Outcome::Reset));
+            let mut sink = Vec::new();
+            let error = other.read_to_end(&mut sink).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        });
+    }
+}
+
+#[test]
 fn a_close_is_not_lost_when_its_sender_is_already_gone() {
     worker(settings(), |rig| async move {
         let (mut client, mut backend) = rig.plain().await;
