@@ -148,6 +148,39 @@ fn answers_without_a_body_keep_their_fields() {
     assert_eq!(backend.connections(), 1);
 }
 
+#[test]
+fn only_one_content_length_goes_on_and_none_where_none_may_be() {
+    for (answer, status_of_head, length) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+            200,
+            Some("2"),
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n", 200, Some("2")),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", 204, None),
+    ] {
+        let backend = Backend::canned(answer);
+        let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+        let mut client = Peer::connect(proxy.address);
+        client.send("HEAD / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+        let head = client.head().unwrap();
+        assert_eq!(
+            (status(&head), field(&head, "content-length")),
+            (status_of_head, length)
+        );
+        assert_eq!(
+            head.to_lowercase().matches("content-length").count(),
+            length.iter().count()
+        );
+    }
+    let backend = Backend::canned("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n");
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    client.send("HEAD / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    let head = client.head().unwrap();
+    assert_eq!(field(&head, "holdfast-reason"), Some("BadUpstreamResponse"));
+}
+
 /// Bytes that differ all along.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 + i / 251) as u8).collect()

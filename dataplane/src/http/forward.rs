@@ -172,12 +172,12 @@ fn broken() -> Refusal {
 ///
 /// # Errors
 /// The refusal to answer with instead.
-pub fn check(response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
+pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
     let bad = |detail: &'static str| Err(Refusal::new(Reason::BadUpstreamResponse, detail));
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return bad("the backend switched protocols without being asked");
     }
-    let headers = response.headers();
+    let headers = response.headers_mut();
     let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(encoding) = encodings.next() {
         if encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") {
@@ -186,6 +186,9 @@ pub fn check(response: Response<Incoming>) -> Result<Response<Incoming>, Refusal
         if headers.contains_key(header::CONTENT_LENGTH) {
             return bad("the backend sent Content-Length with Transfer-Encoding");
         }
+    }
+    if !fields::unite_content_length(headers) {
+        return bad("the backend's Content-Length is not one number");
     }
     Ok(response)
 }
@@ -223,6 +226,10 @@ pub fn answer(
     let names_websocket = parts.status == StatusCode::UPGRADE_REQUIRED
         && fields::has_token(&parts.headers, &header::UPGRADE, "websocket");
     fields::remove_hop_by_hop(&mut parts.headers);
+    if parts.status == StatusCode::NO_CONTENT {
+        // RFC 9110 section 8.6; hyper would let it pass in an answer to HEAD.
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     parts.headers.entry(header::SERVER).or_insert(respond::SERVER);
     parts
         .headers

@@ -54,6 +54,26 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Leaves one `Content-Length` of those that agree, be they repeated as fields or within one (RFC 9110
+/// section 8.6): not every client reads them as the same. False if they don't agree or are no number.
+pub fn unite_content_length(headers: &mut HeaderMap) -> bool {
+    let Some(first) = headers.get(header::CONTENT_LENGTH) else {
+        return true;
+    };
+    let first = first.as_bytes().split(|&b| b == b',').next().unwrap_or_default();
+    let Ok(number) = HeaderValue::from_bytes(first.trim_ascii()) else {
+        return false;
+    };
+    let agrees = |part: &[u8]| part.trim_ascii() == number.as_bytes();
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let agree = values.all(|value| value.as_bytes().split(|&b| b == b',').all(agrees));
+    if number.is_empty() || !number.as_bytes().iter().all(u8::is_ascii_digit) || !agree {
+        return false;
+    }
+    headers.insert(header::CONTENT_LENGTH, number);
+    true
+}
+
 /// Fields that `Connection` can't remove and that have no look-alikes.
 fn protected(name: &str) -> bool {
     matches!(
@@ -172,6 +192,29 @@ mod tests {
                 "x-forwarded-for"
             ]
         );
+    }
+
+    #[test]
+    fn lengths_that_agree_become_one() {
+        for same in [&["5"][..], &["5", "5"], &["5 ,5"], &["5,5", "5"]] {
+            let fields: Vec<_> = same.iter().map(|value| ("content-length", *value)).collect();
+            let mut headers = map(&fields);
+            assert!(unite_content_length(&mut headers), "{same:?}");
+            assert_eq!(headers, map(&[("content-length", "5")]));
+        }
+        for bad in [
+            &["5", "6"][..],
+            &["5,6"],
+            &[""],
+            &["5,"],
+            &["+5"],
+            &["5", "x"],
+            &["5 5"],
+        ] {
+            let fields: Vec<_> = bad.iter().map(|value| ("content-length", *value)).collect();
+            assert!(!unite_content_length(&mut map(&fields)), "{bad:?}");
+        }
+        assert!(unite_content_length(&mut HeaderMap::new()));
     }
 
     #[test]
