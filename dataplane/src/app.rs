@@ -115,6 +115,7 @@ fn limits(settings: &Settings) -> Limits {
         max_handshakes: settings.max_handshakes.get(),
         header_timeout: settings.header_timeout,
         keepalive_timeout: settings.keepalive_timeout,
+        write_timeout: settings.write_timeout,
         max_head_size: settings.max_head_size,
         tcp_keepalive: settings.tcp_keepalive,
         removal_pace: settings.removal_pace,

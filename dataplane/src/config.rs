@@ -108,6 +108,11 @@ pub struct Settings {
     #[serde(serialize_with = "value::duration")]
     pub keepalive_timeout: Duration,
 
+    /// Time for a client to take the next bytes of an answer
+    #[arg(long, env = "HOLDFAST_WRITE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = value::parse_timeout)]
+    #[serde(serialize_with = "value::duration")]
+    pub write_timeout: Duration,
+
     /// Largest head of a request or answer, in bytes; at least '8k'
     #[arg(long, env = "HOLDFAST_MAX_HEAD_SIZE", value_name = "SIZE", default_value = "64k", value_parser = parse_size)]
     pub max_head_size: usize,

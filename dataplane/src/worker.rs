@@ -41,6 +41,8 @@ pub struct Limits {
     /// Time for a client to begin its next request. Longer than load balancers keep their idle
     /// connections, or they would send into our close.
     pub keepalive_timeout: Duration,
+    /// Time for a client to take the next bytes of an answer.
+    pub write_timeout: Duration,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
     /// Silence after which a peer's kernel is asked whether it still lives.
@@ -58,6 +60,7 @@ impl Default for Limits {
             max_handshakes: 1_024,
             header_timeout: Duration::from_secs(15),
             keepalive_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(60),
             max_head_size: 64 << 10,
             tcp_keepalive: Duration::from_secs(60),
             removal_pace: 100,

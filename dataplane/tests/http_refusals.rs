@@ -6,7 +6,7 @@ mod proxy;
 #[path = "fixture/raw.rs"]
 mod raw;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -339,6 +339,28 @@ fn slow_heads_are_answered_and_idle_connections_closed() {
     client.send("GET / HT");
     let (head, _) = client.answer();
     assert_eq!(status(&head), 408);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_is_not_waited_for() {
+    let limits = Limits {
+        write_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let (left, heard) = std::sync::mpsc::sync_channel(1);
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\n\r\n");
+        while peer.stream.write_all(&[b'x'; 65_536]).is_ok() {}
+        left.send(()).unwrap();
+    });
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[backend.address])], limits);
+    let mut client = Peer::connect(proxy.address);
+    client.send(GET);
+    heard.recv_timeout(Duration::from_secs(10)).unwrap();
+    let record = proxy.record();
+    assert_eq!(record["status"], 200);
+    assert_eq!(client.rest().unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

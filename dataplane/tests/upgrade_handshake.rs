@@ -348,6 +348,33 @@ fn handshakes_under_way_are_bounded() {
     assert!((1..=5).contains(&retry));
 }
 
+#[tokio::test]
+async fn a_drain_lets_a_handshake_end_as_ever() {
+    let (asked, go_on) = (mpsc::sync_channel(1), mpsc::sync_channel::<()>(1));
+    let (tell, wait) = (asked.0, std::sync::Mutex::new(go_on.1));
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head();
+        tell.send(()).unwrap();
+        wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        peer.send(agree(""));
+        peer.rest().ok();
+    });
+    let proxy = proxy(&backend);
+    let mut client = Peer::connect(proxy.address);
+    client.send(ask("/", ""));
+    asked.1.recv_timeout(PATIENCE).unwrap();
+    proxy.drain(Duration::ZERO, PATIENCE).await;
+    // It refuses newcomers from the moment on that it drains.
+    while std::net::TcpStream::connect(proxy.address).is_ok() {}
+    go_on.0.send(()).unwrap();
+    let head = client.head().unwrap();
+    assert_eq!(
+        (status(&head), field(&head, "connection")),
+        (101, Some("Upgrade"))
+    );
+    assert_eq!(client.take(4), [0x88, 21, 0x03, 0xf4]);
+}
+
 #[test]
 fn a_client_that_leaves_takes_the_handshake_with_it() {
     let (tell, told) = mpsc::sync_channel(2);

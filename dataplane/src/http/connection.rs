@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::io::{ClientIo, Speech};
+use super::io::{ClientIo, Speech, Turn};
 use super::patience::Patience;
 use super::record::Record;
 use super::respond;
@@ -44,6 +44,7 @@ pub async fn serve(
         local: address,
         speech: Rc::clone(&speech),
         unframed: Cell::new(false),
+        upgrading: Cell::new(false),
         switching: RefCell::new(None),
     });
     let answerer = Answerer {
@@ -60,7 +61,10 @@ pub async fn serve(
     let ended = match ended {
         Some(ended) => ended,
         None => {
-            Pin::new(&mut connection).graceful_shutdown();
+            if !client.upgrading.get() {
+                // It writes `Connection: close` even into a 101, which some clients then refuse.
+                Pin::new(&mut connection).graceful_shutdown();
+            }
             poll_fn(|cx| poll(&mut connection, &speech, &mut patience, cx)).await
         }
     };
@@ -72,8 +76,10 @@ pub async fn serve(
     }
     if let Err(ended) = ended {
         let Some(refusal) = unanswered(&ended, !parts.read_buf.is_empty(), speech.kept_back()) else {
-            if matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get() {
-                // A FIN would look like the end of the answer that broke off.
+            let broke_off =
+                matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get();
+            if broke_off || matches!(&ended, Ended::Unread) {
+                // A FIN would look like the end of the answer that broke off, or never be read.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             }
             return;
@@ -98,13 +104,20 @@ fn poll(
     if let Poll::Ready(ended) = connection.poll_without_shutdown(cx) {
         return Poll::Ready(ended.map_err(Ended::Broken));
     }
-    patience.poll(speech.turn(), cx).map(|()| Err(Ended::TimedOut))
+    let turn = speech.turn();
+    patience.poll(turn, cx).map(|()| match turn {
+        Turn::Unread(_) => Err(Ended::Unread),
+        _ => Err(Ended::TimedOut),
+    })
 }
 
 /// Why a connection ended before its time.
 enum Ended {
     Broken(hyper::Error),
+    /// The client's head did not come.
     TimedOut,
+    /// The client does not read its answer.
+    Unread,
 }
 
 fn builder(local: &Local) -> http1::Builder {

@@ -34,6 +34,8 @@ pub enum Turn {
     Pause(Instant),
     /// Ours.
     Answer,
+    /// Ours, but since then the client has not taken what we say.
+    Unread(Instant),
 }
 
 impl Speech {
@@ -95,6 +97,16 @@ impl ClientIo {
     pub fn into_inner(self) -> TcpStream {
         self.stream.into_inner()
     }
+
+    /// Notes whether the client takes what is written.
+    fn wrote<T>(&self, polled: Poll<T>) -> Poll<T> {
+        match (self.speech.turn(), polled.is_pending()) {
+            (Turn::Answer, true) => self.speech.turn.set(Turn::Unread(Instant::now())),
+            (Turn::Unread(_), false) => self.speech.turn.set(Turn::Answer),
+            _ => {}
+        }
+        polled
+    }
 }
 
 impl Read for ClientIo {
@@ -117,7 +129,8 @@ impl Write for ClientIo {
             self.speech.kept_back.set(true);
             return Poll::Ready(Ok(buf.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(polled)
     }
 
     fn poll_write_vectored(
@@ -129,7 +142,8 @@ impl Write for ClientIo {
             self.speech.kept_back.set(true);
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

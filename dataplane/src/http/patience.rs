@@ -1,4 +1,4 @@
-//! How long a client may take: for a head, and for the pause before it.
+//! How long a client may take: for a head, for the pause before it, and to read what it asked for.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use crate::worker::Limits;
 pub struct Patience {
     head: Duration,
     pause: Duration,
+    write: Duration,
     clock: Pin<Box<Sleep>>,
 }
 
@@ -24,6 +25,7 @@ impl Patience {
         Self {
             head: limits.header_timeout,
             pause: limits.keepalive_timeout,
+            write: limits.write_timeout,
             clock: Box::pin(sleep_until(Instant::now() + limits.header_timeout)),
         }
     }
@@ -33,6 +35,7 @@ impl Patience {
         let deadline = match turn {
             Turn::Head(since) => since + self.head,
             Turn::Pause(since) => since + self.pause,
+            Turn::Unread(since) => since + self.write,
             Turn::Answer => return Poll::Pending,
         };
         if deadline < self.clock.deadline() {
@@ -58,6 +61,7 @@ mod tests {
         let limits = Limits {
             header_timeout: Duration::from_secs(15),
             keepalive_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(60),
             ..Limits::default()
         };
         let start = Instant::now();
@@ -71,5 +75,8 @@ mod tests {
         let since = Instant::now();
         poll_fn(|cx| patience.poll(Turn::Head(since), cx)).await;
         assert_eq!(start.elapsed(), Duration::from_secs(190));
+        let since = Instant::now();
+        poll_fn(|cx| patience.poll(Turn::Unread(since), cx)).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(250));
     }
 }

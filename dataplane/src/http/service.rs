@@ -37,6 +37,8 @@ pub struct Client {
     pub local: SocketAddr,
     /// Its present request is HTTP/1.0, so that only the connection's end tells the answer's.
     pub unframed: Cell<bool>,
+    /// Its present request asks for an upgrade, so that the connection ends with it anyway.
+    pub upgrading: Cell<bool>,
     /// Tells our answers from hyper's.
     pub speech: Rc<Speech>,
     /// The session that begins once the 101 has been sent.
@@ -100,6 +102,7 @@ impl Answerer {
         let offer = handshake::read(&request, !request.body().is_end_stream());
         if !matches!(offer, Ok(None)) {
             record.set_upgrade();
+            self.client.upgrading.set(true);
         }
         let offer = offer?;
         let route = self.route(&request, &target)?;
