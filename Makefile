@@ -14,6 +14,7 @@ demo: ## Build the three binaries and serve a chat page and an echo from manifes
 
 .PHONY: test
 test: peers ## Build everything and run every test
+	@command -v curl >/dev/null || { echo "curl is missing: the end-to-end tests need it (apt-get install curl)" >&2; exit 1; }
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 
