@@ -84,6 +84,7 @@ impl Logs {
 pub struct Child {
     name: String,
     process: std::process::Child,
+    quiet: bool,
     /// What it wrote.
     pub logs: Logs,
 }
@@ -109,7 +110,17 @@ impl Child {
         if let Some(pipe) = process.stderr.take() {
             logs.follow(Stream::Err, pipe);
         }
-        Ok(Self { name, process, logs })
+        Ok(Self {
+            name,
+            process,
+            quiet: false,
+            logs,
+        })
+    }
+
+    /// Prints nothing when it is dropped: for benchmarks, whose output nobody captures.
+    pub fn quiet(&mut self) {
+        self.quiet = true;
     }
 
     /// Its process id.
@@ -177,6 +188,9 @@ impl Drop for Child {
             }
         }
         let status = self.process.wait();
+        if self.quiet {
+            return;
+        }
         let lines = self.logs.lines();
         let mut text = format!("--- {} ({status:?}), {} lines\n", self.name, lines.len());
         for (stream, line) in lines.iter().skip(lines.len().saturating_sub(PRINTED_LINES)) {

@@ -34,8 +34,10 @@ impl Proxy {
     pub(crate) async fn holdfast(backend: SocketAddr) -> Result<Self> {
         let manifests = Manifests::with(&[&App::new("bench", &[backend])])?;
         let run_dir = TempDir::with_prefix("holdfast-run-")?;
-        let controller = Controller::start(manifests.path(), run_dir.path())?;
-        let dataplane = DataPlane::start(run_dir.path(), 1).await?;
+        let mut controller = Controller::start(manifests.path(), run_dir.path())?;
+        let mut dataplane = DataPlane::start(run_dir.path(), 1).await?;
+        controller.process.quiet();
+        dataplane.process.quiet();
         let (addr, pid) = (dataplane.http, dataplane.process.pid());
         let parts = Parts::Holdfast(Box::new((dataplane, controller, manifests, run_dir)));
         Ok(Self {
@@ -68,7 +70,8 @@ impl Proxy {
             .arg("-p")
             .arg(dir.path())
             .args(["-c", "nginx.conf", "-e", "stderr"]);
-        let master = Child::start(command)?;
+        let mut master = Child::start(command)?;
+        master.quiet();
         until("an answer of nginx", SOON, || async {
             http::get(addr, "bench.test", "/").await.ok()
         })
