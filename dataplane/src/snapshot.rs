@@ -38,11 +38,6 @@ impl Snapshot {
         self.index.is_ambiguous(request)
     }
 
-    /// Whether a session or request on this route to this endpoint may go on.
-    pub fn standing(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> bool {
-        self.judge(route, set, address) == Standing::Stands
-    }
-
     /// What a session stands on: its route must exist and still refer to the set, be it with weight
     /// 0, and the set must still list the address, in any state.
     pub fn judge(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> Standing {

@@ -158,10 +158,11 @@ impl<C> TunnelTable<C> {
     /// Takes over a session. If the sockets cannot be watched it ends at once, with
     /// [`ProxyCause::Internal`].
     ///
-    /// The configuration may have changed during the handshake. If it has, call
-    /// [`TunnelTable::retain_standing`] once more after this: a new session is taken to stand.
-    pub fn adopt(&self, handover: Handover<C>, now: Instant) {
-        self.shared.table.borrow_mut().adopt(handover, now);
+    /// Returns what [`TunnelTable::retain_standing`] last heard of its route and endpoint; of those
+    /// without a session, that they stand. The configuration may have changed during the handshake:
+    /// if it says something else, call that once more before this task lets go.
+    pub fn adopt(&self, handover: Handover<C>, now: Instant) -> Standing {
+        self.shared.table.borrow_mut().adopt(handover, now)
     }
 
     /// Moves bytes for ever. To be spawned once on the worker's `LocalSet`.

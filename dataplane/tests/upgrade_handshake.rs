@@ -349,6 +349,33 @@ fn handshakes_under_way_are_bounded() {
 }
 
 #[tokio::test]
+async fn what_stands_again_is_not_ended_for_having_been_gone() {
+    let backend = Backend::start(|_, mut peer| {
+        peer.head();
+        peer.send(agree(""));
+        peer.take(7);
+        peer.send(text("y"));
+        peer.rest().ok();
+    });
+    let rule = Rule::new("/", &[backend.address]);
+    let mut proxy = Proxy::start(std::slice::from_ref(&rule));
+    let open = |address| {
+        let mut client = Peer::connect(address);
+        client.send(ask("/", ""));
+        assert_eq!(status(&client.head().unwrap()), 101);
+        client
+    };
+    // It does not answer the Close, so the worker goes on to know that this route is gone.
+    let mut old = open(proxy.address);
+    proxy.remove(&rule).await;
+    assert_eq!(old.take(4), [0x88, 15, 0x03, 0xe9]);
+    proxy.put_untold(&rule);
+    let mut new = open(proxy.address);
+    new.send(masked_text("x"));
+    assert_eq!(new.take(3), text("y"));
+}
+
+#[tokio::test]
 async fn a_drain_lets_a_handshake_end_as_ever() {
     let (asked, go_on) = (mpsc::sync_channel(1), mpsc::sync_channel::<()>(1));
     let (tell, wait) = (asked.0, std::sync::Mutex::new(go_on.1));

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::buffer::Pool;
 use super::drain::{DrainPlan, Jitter, Pace};
 use super::pipe::{Ran, Tools};
-use super::registry::{Filter, Registry, Target};
+use super::registry::{Filter, Registry, Standing, Target};
 use super::report::{SessionEnd, SessionInfo, Totals};
 use super::row::Row;
 use super::timer::Timers;
@@ -114,7 +114,7 @@ impl<C> Table<C> {
     }
 
     /// Takes over a session; it runs with the next turn, behind the events of the present one.
-    pub(super) fn adopt(&mut self, handover: Handover<C>, now: Instant) {
+    pub(super) fn adopt(&mut self, handover: Handover<C>, now: Instant) -> Standing {
         let target = Target {
             route: handover.start.route,
             endpoint_set: handover.start.endpoint_set,
@@ -137,6 +137,7 @@ impl<C> Table<C> {
         self.set_timer(key);
         self.queue(key);
         self.call();
+        self.registry.standing(member)
     }
 
     /// Runs what is ready and due. Returns whether more waits.

@@ -83,14 +83,10 @@ pub fn adopt(
         backend_bytes: pending.backend_bytes,
         start,
     };
-    local.tunnels.adopt(handover, Instant::now());
-    // The table may have changed during the handshake.
-    if !local
-        .shared
-        .snapshot
-        .load()
-        .standing(route.route.id, slot.id, endpoint)
-    {
+    let heard = local.tunnels.adopt(handover, Instant::now());
+    // The table may have changed during the handshake, and the tunnels not yet have heard of it.
+    let snapshot = local.shared.snapshot.load();
+    if heard != snapshot.judge(route.route.id, slot.id, endpoint) {
         local.end_what_left();
     }
 }
