@@ -13,6 +13,9 @@ use e2e::deadline::{SOON, until_true};
 use e2e::stack::address;
 use tempfile::TempDir;
 
+/// Which backend takes whoever comes is drawn by weight: after so many draws both have been, unless one has none.
+const DRAWS: usize = 40;
+
 struct Demo {
     process: Child,
     http: SocketAddr,
@@ -61,7 +64,7 @@ async fn chats_and_takes_an_edit_that_nobody_notices() -> Result<()> {
     ensure!(page.status == 200 && page.text().contains("<html"), "{page:?}");
 
     let mut guests = vec![];
-    for _ in 0..4 {
+    for _ in 0..DRAWS {
         guests.push(
             Client::connect(demo.http, "localhost", "/chat", &Offer::default())
                 .await?
@@ -88,9 +91,9 @@ async fn chats_and_takes_an_edit_that_nobody_notices() -> Result<()> {
     );
     ensure!(edited != text, "the file no longer invites that edit: {text}");
     std::fs::write(&file, edited)?;
-    // Each answer says which endpoint it met; by turns as long as both have a weight.
+    // Each answer says which endpoint it met.
     until_true("only green for whoever comes now", SOON, || async {
-        for _ in 0..4 {
+        for _ in 0..DRAWS {
             let who = http::get(demo.http, "localhost", "/whoami").await;
             if !who.is_ok_and(|who| who.text().contains("green")) {
                 return false;
