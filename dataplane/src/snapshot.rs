@@ -135,11 +135,14 @@ impl EndpointSlot {
 
     /// Whether the address is listed, in any state.
     pub fn lists(&self, address: SocketAddr) -> bool {
-        self.endpoints
-            .load()
-            .iter()
-            .any(|live| live.endpoint.address == address)
+        listed(&self.endpoints.load(), address).is_some()
     }
+}
+
+/// The endpoint with this address; `endpoints` are in the order of their addresses.
+fn listed(endpoints: &[LiveEndpoint], address: SocketAddr) -> Option<&LiveEndpoint> {
+    let place = endpoints.binary_search_by_key(&address, |live| live.endpoint.address);
+    place.ok().map(|place| &endpoints[place])
 }
 
 /// An endpoint with its state at this moment.

@@ -13,7 +13,7 @@ use routetable::canonical::Op;
 use routetable::wire::{ItemError, ResourceId};
 use routetable::{EndpointSet, EndpointSetId, Route, RouteId};
 
-use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot};
+use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot, listed};
 
 /// Keeps the snapshot that the workers read up to date.
 #[derive(Debug)]
@@ -99,8 +99,7 @@ impl Builder {
 
     fn live(&self, set: &EndpointSet, before: &[LiveEndpoint]) -> Vec<LiveEndpoint> {
         let keep = |address: SocketAddr| {
-            let listed = before.iter().find(|live| live.endpoint.address == address);
-            listed
+            listed(before, address)
                 .map(|live| Arc::clone(&live.endpoint))
                 .or_else(|| self.departed(set.id, address))
         };
@@ -108,7 +107,9 @@ impl Builder {
             state: endpoint.state,
             endpoint: keep(endpoint.address).unwrap_or_else(|| Arc::new(Endpoint::new(endpoint.address))),
         });
-        endpoints.collect()
+        let mut endpoints: Vec<_> = endpoints.collect();
+        endpoints.sort_by_key(|live| live.endpoint.address);
+        endpoints
     }
 
     fn departed(&self, set: EndpointSetId, address: SocketAddr) -> Option<Arc<Endpoint>> {
@@ -180,8 +181,10 @@ fn same(a: &[LiveEndpoint], b: &[LiveEndpoint]) -> bool {
 fn union(new: &[LiveEndpoint], old: &[LiveEndpoint]) -> Vec<LiveEndpoint> {
     let gone = old
         .iter()
-        .filter(|o| !new.iter().any(|n| Arc::ptr_eq(&n.endpoint, &o.endpoint)));
-    new.iter().chain(gone).cloned().collect()
+        .filter(|old| listed(new, old.endpoint.address).is_none());
+    let mut union: Vec<_> = new.iter().chain(gone).cloned().collect();
+    union.sort_by_key(|live| live.endpoint.address);
+    union
 }
 
 #[cfg(test)]

@@ -229,6 +229,18 @@ fn a_bad_route_is_named_while_its_last_good_version_and_the_others_serve() {
 }
 
 #[test]
+fn a_set_out_of_order_serves_all_the_same() {
+    let chat = set("chat", &[5, 1, 3]);
+    let a = route("a", &[(&chat, 1)]);
+    let mut builder = builder(&table([&a], [&chat]));
+    let stands = |b: &Builder, port| b.current().judge(a.id, chat.id, address(port));
+    assert_eq!([1, 3, 5].map(|port| stands(&builder, port)), [Stands; 3]);
+    builder.apply(&[Op::PutEndpointSet(set("chat", &[9, 3, 2]))]);
+    assert_eq!([2, 3, 9].map(|port| stands(&builder, port)), [Stands; 3]);
+    assert_eq!([1, 5].map(|port| stands(&builder, port)), [EndpointGone; 2]);
+}
+
+#[test]
 fn a_last_good_version_that_outlived_its_set_is_attached_to_the_new_one() {
     let (chat, feed) = (set("chat", &[1]), set("feed", &[2]));
     let a = route("a", &[(&chat, 1)]);
