@@ -111,8 +111,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 
 fn limits(settings: &Settings) -> Limits {
     Limits {
-        max_connections: settings.max_connections.get(),
-        max_handshakes: settings.max_handshakes.get(),
+        max_connections: settings.max_connections.get() as usize,
+        max_handshakes: settings.max_handshakes.get() as usize,
         header_timeout: settings.header_timeout,
         keepalive_timeout: settings.keepalive_timeout,
         write_timeout: settings.write_timeout,

@@ -8,7 +8,7 @@ mod value;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub struct Settings {
         value_name = "N",
         default_value = "65536"
     )]
-    pub max_connections: NonZeroUsize,
+    pub max_connections: NonZeroU32,
 
     /// Upgrade handshakes that one worker has under way at a time; others get 503
     #[arg(
@@ -96,7 +96,7 @@ pub struct Settings {
         value_name = "N",
         default_value = "1024"
     )]
-    pub max_handshakes: NonZeroUsize,
+    pub max_handshakes: NonZeroU32,
 
     /// Time for a client to send a request's head
     #[arg(long, env = "HOLDFAST_HEADER_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = value::parse_timeout)]

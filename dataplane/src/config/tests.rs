@@ -89,6 +89,11 @@ fn mistakes_are_named_with_the_remedy() {
             load(&["--max-head-size", "1k"]),
             &["must be between '8k' and '16m'"],
         ),
+        // More than a semaphore counts.
+        (
+            load(&["--max-connections", "18446744073709551615"]),
+            &["--max-connections", "too large"],
+        ),
         (load(&["--drain-windw", "1m"]), &["--drain-window"]),
         (
             load_file("drain_windw: 1m", &[]),
