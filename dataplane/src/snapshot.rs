@@ -12,11 +12,11 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use routetable::matching::{Index, RequestView};
-use routetable::{EndpointSet, EndpointSetId, EndpointState, Route, RouteId};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, ObjectId, Route, RouteId};
 
 use self::shards::Shards;
 use crate::metrics::{BackendSeries, RouteSeries};
-use crate::tunnel::Standing;
+use crate::tunnel::{Standing, Target};
 
 /// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
 /// change copies only what it touches.
@@ -25,6 +25,8 @@ pub struct Snapshot {
     index: Index<Arc<RouteEntry>>,
     routes: Shards<Arc<RouteEntry>>,
     slots: Shards<Arc<EndpointSlot>>,
+    /// How many routes of an object lead to a set, by [`claim`].
+    claims: Shards<u32>,
 }
 
 impl Snapshot {
@@ -38,15 +40,25 @@ impl Snapshot {
         self.index.is_ambiguous(request)
     }
 
-    /// What a session stands on: its route must exist and still refer to the set, be it with weight
-    /// 0, and the set must still list the address, in any state.
-    pub fn judge(&self, route: RouteId, set: EndpointSetId, address: SocketAddr) -> Standing {
-        let entry = self.routes.get(route.0);
-        let backend = entry.and_then(|entry| entry.backends.iter().find(|backend| backend.slot.id == set));
-        match backend {
-            None => Standing::RouteGone,
-            Some(backend) if backend.slot.lists(address) => Standing::Stands,
-            Some(_) => Standing::EndpointGone,
+    /// What a session stands on.
+    ///
+    /// Its route stands while the table has it, wherever it leads by now, or while another rule of
+    /// the same object leads to the session's backend: whoever renames a rule or edits its matches
+    /// does not mean to cut anybody. Its endpoint stands while its set lists it, in any state, and
+    /// also when nothing leads to that set any more: then nobody says that the endpoint is gone, and
+    /// a slip in a Service's name must not end sessions that work.
+    pub fn judge(&self, target: &Target) -> Standing {
+        let set = target.endpoint_set;
+        let route_stands =
+            self.routes.get(target.route.0).is_some() || self.claims.get(claim(target.object, set)).is_some();
+        let endpoint_stands = self
+            .slots
+            .get(set.0)
+            .is_none_or(|slot| slot.lists(target.endpoint));
+        match (route_stands, endpoint_stands) {
+            (false, _) => Standing::RouteGone,
+            (true, false) => Standing::EndpointGone,
+            (true, true) => Standing::Stands,
         }
     }
 
@@ -69,6 +81,11 @@ impl Snapshot {
     pub fn slots(&self) -> impl Iterator<Item = &Arc<EndpointSlot>> {
         self.slots.values()
     }
+}
+
+/// The key of "this object leads to this set". Both are hashes.
+fn claim(object: ObjectId, set: EndpointSetId) -> u64 {
+    object.0 ^ set.0.rotate_left(32)
 }
 
 /// A route with its slots resolved.

@@ -24,12 +24,12 @@ mod turn;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use routetable::{EndpointSetId, RouteId};
+
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -66,12 +66,8 @@ pub struct Handover<C> {
 pub struct SessionStart<C> {
     /// Unique in the process; names the session in listings and records.
     pub id: u64,
-    /// The rule that took it.
-    pub route: RouteId,
-    /// The backend it was given to.
-    pub endpoint_set: EndpointSetId,
-    /// The endpoint at the other end of `backend`.
-    pub endpoint: SocketAddr,
+    /// The rule that took it, and the endpoint at the other end of `backend`.
+    pub target: Target,
     /// Idle timeout.
     pub idle: Option<Duration>,
     /// Maximum duration.
@@ -217,12 +213,7 @@ impl<C> TunnelTable<C> {
     /// politely at [`TableSettings::config_pace`]; those that stand again before their turn stay.
     /// `judge` is asked once for each distinct route and endpoint. Returns how many sessions
     /// no longer stand since the last time.
-    pub fn retain_standing(
-        &self,
-        judge: impl Fn(RouteId, EndpointSetId, SocketAddr) -> Standing,
-        now: Instant,
-    ) -> usize {
-        let judge = |target: &Target| judge(target.route, target.endpoint_set, target.endpoint);
+    pub fn retain_standing(&self, judge: impl Fn(&Target) -> Standing, now: Instant) -> usize {
         self.shared.table.borrow_mut().retain_standing(judge, now)
     }
 

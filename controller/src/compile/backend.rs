@@ -13,7 +13,6 @@ use routetable::limits::MAX_ENDPOINTS;
 use routetable::{Endpoint, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
 use super::draft::{BackendRef, Draft};
-use super::field::FieldPath;
 use super::finding::{Finding, Reason};
 use super::report::Report;
 use crate::world::{Name, Service, ServicePort, World};
@@ -81,8 +80,13 @@ impl<'a> Resolver<'a> {
         let port = service_port(service, backend, report)?;
         let written = written(&backend.port);
         let id = EndpointSetId::new(&namespace, &name.name, &written);
+        if let Some(message) = other_ports(self.world, &name, &port.name) {
+            // Seen for a moment whenever a Service port is renamed. No set rather than an empty one:
+            // that would say of every endpoint that it is gone.
+            report.warning(&backend.field, Reason::InvalidEndpoints, message);
+            return None;
+        }
         let set = self.sets.entry(id).or_insert_with(|| {
-            report_other_ports(self.world, &name, &port.name, &backend.field, report);
             let mut endpoints = endpoints(self.world, &name, &port.name);
             if endpoints.len() > MAX_ENDPOINTS {
                 let message = format!(
@@ -243,18 +247,13 @@ fn report_readiness(backend: &BackendRef, set: &EndpointSet, report: &mut Report
     report.warning(&backend.field, Reason::NoReadyEndpoints, message);
 }
 
-/// EndpointSlices that hold endpoints, but under no port of the name that the Service gives it.
-fn report_other_ports(
-    world: &World,
-    service: &Name,
-    port_name: &str,
-    field: &FieldPath,
-    report: &mut Report<'_>,
-) {
+/// What to say when EndpointSlices hold endpoints, but under no port of the name that the Service
+/// gives it.
+fn other_ports(world: &World, service: &Name, port_name: &str) -> Option<String> {
     let slices = world.slices.get(service).into_iter().flat_map(BTreeMap::values);
     let filled: Vec<_> = slices.filter(|slice| !slice.endpoints.is_empty()).collect();
     if filled.is_empty() || filled.iter().any(|slice| slice.ports.contains_key(port_name)) {
-        return;
+        return None;
     }
     let quoted = |name: &String| {
         if name.is_empty() {
@@ -280,9 +279,8 @@ fn report_other_ports(
     } else {
         format!("named '{port_name}'")
     };
-    let message = format!(
+    Some(format!(
         "the EndpointSlices of '{}' must hold a TCP port {wanted}, as the Service does; they hold {found}",
         service.name
-    );
-    report.warning(field, Reason::InvalidEndpoints, message);
+    ))
 }

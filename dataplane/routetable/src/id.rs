@@ -14,6 +14,21 @@ use crate::model::ObjectRef;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouteId(pub u64);
 
+/// Identity of an object that owns routes: what all rules of one Ingress or WebSocketRoute share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectId(pub u64);
+
+impl ObjectId {
+    /// The id of `object`.
+    pub fn new(object: &ObjectRef) -> Self {
+        Self(hash_parts(&[
+            object.kind.as_str(),
+            &object.namespace,
+            &object.name,
+        ]))
+    }
+}
+
 /// Identity of one [`EndpointSet`](crate::EndpointSet): a Service and one of its ports.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EndpointSetId(pub u64);
@@ -65,6 +80,7 @@ macro_rules! hex_format {
         }
     };
 }
+hex_format!(ObjectId);
 hex_format!(RouteId);
 hex_format!(EndpointSetId);
 

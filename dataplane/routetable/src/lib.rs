@@ -14,7 +14,7 @@ pub mod policy;
 pub mod validate;
 pub mod wire;
 
-pub use id::{EndpointSetId, RouteId};
+pub use id::{EndpointSetId, ObjectId, RouteId};
 pub use model::{
     Endpoint, EndpointSet, EndpointState, HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteMatch,
     RouteTable, ValueMatch, ValuePattern, WeightedBackend,

@@ -87,6 +87,7 @@ fn a_session_tells_of_both_directions_and_its_end() {
     let end = SessionEnd {
         id: 7,
         target: crate::tunnel::Target {
+            object: routetable::ObjectId(1),
             route: routetable::RouteId(1),
             endpoint_set: routetable::EndpointSetId(2),
             endpoint: ([10, 0, 0, 1], 80).into(),

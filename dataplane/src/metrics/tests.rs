@@ -93,6 +93,7 @@ fn sessions_count_from_their_101_to_their_end() {
     let end = SessionEnd {
         id: 1,
         target: crate::tunnel::Target {
+            object: routetable::ObjectId(1),
             route: route.route.id,
             endpoint_set: set.id,
             endpoint: ([10, 0, 0, 1], 80).into(),

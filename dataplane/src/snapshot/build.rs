@@ -11,9 +11,9 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use routetable::canonical::Op;
 use routetable::wire::{ItemError, ResourceId};
-use routetable::{EndpointSet, EndpointSetId, Route, RouteId};
+use routetable::{EndpointSet, EndpointSetId, ObjectId, Route, RouteId};
 
-use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot, listed};
+use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot, claim, listed};
 
 /// Keeps the snapshot that the workers read up to date.
 #[derive(Debug)]
@@ -47,8 +47,9 @@ impl Builder {
                 Op::PutRoute(route) => self.put_route(&mut next, route),
                 Op::RemoveRoute(id) => {
                     self.failing.remove(id);
-                    if next.routes.remove(id.0).is_some() {
+                    if let Some(entry) = next.routes.remove(id.0) {
                         next.index.remove(*id);
+                        next.unclaim(&entry.route);
                     }
                 }
                 Op::PutEndpointSet(_) | Op::RemoveEndpointSet(_) => {}
@@ -89,9 +90,10 @@ impl Builder {
             match slot {
                 Some(slot) if same(&before, &endpoints) => drop(slot),
                 Some(slot) => stores.push((slot, endpoints)),
-                None => next
-                    .slots
-                    .insert(set.id.0, Arc::new(EndpointSlot::new(set, endpoints))),
+                None => {
+                    let slot = Arc::new(EndpointSlot::new(set, endpoints));
+                    next.slots.insert(set.id.0, slot);
+                }
             }
         }
         stores
@@ -167,8 +169,37 @@ fn index(next: &mut Snapshot, route: &Arc<Route>) -> Result<(), String> {
     next.index
         .insert(Arc::clone(route), Arc::clone(&entry))
         .map_err(|error| error.to_string())?;
-    next.routes.insert(route.id.0, entry);
+    next.claim(route);
+    if let Some(before) = next.routes.insert(route.id.0, entry) {
+        next.unclaim(&before.route);
+    }
     Ok(())
+}
+
+impl Snapshot {
+    /// Counts where a route leads.
+    fn claim(&mut self, route: &Route) {
+        for key in claims(route) {
+            let others = self.claims.get(key).copied().unwrap_or(0);
+            self.claims.insert(key, others + 1);
+        }
+    }
+
+    fn unclaim(&mut self, route: &Route) {
+        for key in claims(route) {
+            match self.claims.get(key).copied() {
+                Some(count @ 2..) => self.claims.insert(key, count - 1),
+                _ => self.claims.remove(key),
+            };
+        }
+    }
+}
+
+/// The claims of a route, one a backend.
+fn claims(route: &Route) -> impl Iterator<Item = u64> {
+    let object = ObjectId::new(&route.source);
+    let backends = route.backends.iter();
+    backends.map(move |backend| claim(object, backend.endpoint_set))
 }
 
 fn same(a: &[LiveEndpoint], b: &[LiveEndpoint]) -> bool {

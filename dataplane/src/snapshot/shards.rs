@@ -21,8 +21,9 @@ impl<V: Clone> Shards<V> {
         self.0[shard(id)].get(&id)
     }
 
-    pub(super) fn insert(&mut self, id: u64, value: V) {
-        Arc::make_mut(&mut self.0[shard(id)]).insert(id, value);
+    /// Returns what was there before.
+    pub(super) fn insert(&mut self, id: u64, value: V) -> Option<V> {
+        Arc::make_mut(&mut self.0[shard(id)]).insert(id, value)
     }
 
     pub(super) fn remove(&mut self, id: u64) -> Option<V> {

@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use routetable::{EndpointSetId, RouteId};
+use routetable::{EndpointSetId, ObjectId, RouteId};
 use slab::Slab;
 
 /// What a session stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Target {
+    /// The object that owns the rule.
+    pub object: ObjectId,
     /// The rule that took it.
     pub route: RouteId,
     /// The backend it was given to.
@@ -52,7 +54,7 @@ impl Filter {
 pub enum Standing {
     /// Route and endpoint are there.
     Stands,
-    /// The route is gone, or no longer leads to the session's backend.
+    /// The route is gone.
     RouteGone,
     /// The endpoint is gone.
     EndpointGone,
@@ -147,6 +149,7 @@ mod tests {
 
     fn target(route: u64, port: u16) -> Target {
         Target {
+            object: ObjectId(1),
             route: RouteId(route),
             endpoint_set: EndpointSetId(1),
             endpoint: SocketAddr::from(([127, 0, 0, 1], port)),

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::buffer::Pool;
 use super::drain::{DrainPlan, Jitter, Pace};
 use super::pipe::{Ran, Tools};
-use super::registry::{Filter, Registry, Standing, Target};
+use super::registry::{Filter, Registry, Standing};
 use super::report::{SessionEnd, SessionInfo, Totals};
 use super::row::Row;
 use super::timer::Timers;
@@ -115,11 +115,7 @@ impl<C> Table<C> {
 
     /// Takes over a session; it runs with the next turn, behind the events of the present one.
     pub(super) fn adopt(&mut self, handover: Handover<C>, now: Instant) -> Standing {
-        let target = Target {
-            route: handover.start.route,
-            endpoint_set: handover.start.endpoint_set,
-            endpoint: handover.start.endpoint,
-        };
+        let target = handover.start.target;
         let key = self.rows.vacant_key();
         let member = self.registry.join(target, key);
         let mut row = Row::new(handover, &self.settings, member, now);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use routetable::ObjectId;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use crate::access_log::RequestFacts;
 use crate::http::record::Record;
 use crate::snapshot::{EndpointGuard, EndpointSlot};
-use crate::tunnel::{Handover, SessionEnd, SessionStart};
+use crate::tunnel::{Handover, SessionEnd, SessionStart, Target};
 use crate::worker::{Local, Shared};
 
 /// A backend that has switched, while its 101 is on the way to the client.
@@ -57,13 +58,17 @@ pub fn adopt(
         return;
     };
     let Some(route) = facts.route.clone() else { return };
-    let (slot, endpoint) = (pending.slot, pending.guard.address());
+    let slot = pending.slot;
+    let target = Target {
+        object: ObjectId::new(&route.route.source),
+        route: route.route.id,
+        endpoint_set: slot.id,
+        endpoint: pending.guard.address(),
+    };
     let timeouts = route.route.timeouts;
     let start = SessionStart {
         id: facts.id,
-        route: route.route.id,
-        endpoint_set: slot.id,
-        endpoint,
+        target,
         idle: timeouts.idle,
         max_duration: timeouts.max_duration,
         extensions: pending.extensions,
@@ -86,7 +91,7 @@ pub fn adopt(
     let heard = local.tunnels.adopt(handover, Instant::now());
     // The table may have changed during the handshake, and the tunnels not yet have heard of it.
     let snapshot = local.shared.snapshot.load();
-    if heard != snapshot.judge(route.route.id, slot.id, endpoint) {
+    if heard != snapshot.judge(&target) {
         local.end_what_left();
     }
 }

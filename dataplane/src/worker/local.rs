@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Shared, WorkerReport};
 use crate::http::date::DateClock;
-use crate::tunnel::{TableSettings, TunnelTable};
+use crate::tunnel::{TableSettings, Target, TunnelTable};
 use crate::upgrade::handover::{self, SessionContext};
 use crate::upstream::pool::Pool;
 
@@ -67,7 +67,7 @@ impl Local {
     /// Ends, politely and at its pace, every session whose route or endpoint is gone.
     pub fn end_what_left(&self) {
         let snapshot = self.shared.snapshot.load();
-        let judge = |route, set, endpoint| snapshot.judge(route, set, endpoint);
+        let judge = |target: &Target| snapshot.judge(target);
         let left = self.tunnels.retain_standing(judge, Instant::now());
         if left > 0 {
             tracing::info!(

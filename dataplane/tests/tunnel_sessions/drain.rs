@@ -5,8 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dataplane::session::{EndedBy, Outcome, ProxyCause};
-use dataplane::tunnel::{DrainPlan, Filter, Standing, TableSettings};
-use routetable::RouteId;
+use dataplane::tunnel::{DrainPlan, Filter, Standing, TableSettings, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -199,7 +198,7 @@ fn a_removed_route_or_endpoint_ends_its_own_sessions_only() {
             tokio::task::spawn_local(echo(backend));
             clients.push(client);
         }
-        let judge = |route: RouteId, _, at: std::net::SocketAddr| match (route.0, at.port()) {
+        let judge = |target: &Target| match (target.route.0, target.endpoint.port()) {
             (1, _) => Standing::RouteGone,
             (_, 2) => Standing::EndpointGone,
             _ => Standing::Stands,
@@ -233,10 +232,9 @@ fn what_stands_again_before_its_turn_stays() {
             tokio::task::spawn_local(echo(backend));
             clients.push(client);
         }
-        let gone = |_, _, _| Standing::RouteGone;
+        let gone = |_: &Target| Standing::RouteGone;
         assert_eq!(rig.table.retain_standing(gone, Instant::now()), 3);
-        rig.table
-            .retain_standing(|_, _, _| Standing::Stands, Instant::now());
+        rig.table.retain_standing(|_| Standing::Stands, Instant::now());
         // All of them would have had their turn by now.
         tokio::time::sleep(Duration::from_millis(2500)).await;
         for client in &mut clients {
@@ -276,7 +274,7 @@ fn a_change_that_ends_a_session_without_its_close_is_counted() {
         let mut seen = [0; 16];
         client.read_exact(&mut seen).await.unwrap();
         rig.table
-            .retain_standing(|_, _, _| Standing::EndpointGone, Instant::now());
+            .retain_standing(|_| Standing::EndpointGone, Instant::now());
         let end = rig.end().await;
         let by = EndedBy::Proxy(ProxyCause::EndpointRemoved);
         assert_eq!((end.ended_by, end.outcome), (by, Outcome::DeadlineForced));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dataplane::session::close::{Close, CloseCode};
-use dataplane::tunnel::{Handover, SessionEnd, SessionStart, TableSettings, TunnelTable};
-use routetable::{EndpointSetId, RouteId};
+use dataplane::tunnel::{Handover, SessionEnd, SessionStart, TableSettings, Target, TunnelTable};
+use routetable::{EndpointSetId, ObjectId, RouteId};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -95,9 +95,12 @@ impl Rig {
         let id = self.next.replace(self.next.get() + 1);
         let start = SessionStart {
             id,
-            route: RouteId(options.route),
-            endpoint_set: EndpointSetId(1),
-            endpoint: options.endpoint,
+            target: Target {
+                object: ObjectId(1),
+                route: RouteId(options.route),
+                endpoint_set: EndpointSetId(1),
+                endpoint: options.endpoint,
+            },
             idle: options.idle,
             max_duration: options.max_duration,
             extensions: false,

@@ -7,6 +7,7 @@ mod broken_document;
 mod churn;
 mod command_line;
 mod demo;
+mod edits;
 mod http_beside_websocket;
 mod idle;
 mod interop;

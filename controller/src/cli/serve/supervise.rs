@@ -24,6 +24,8 @@ use super::logs::{self, LogFormat};
 const EARLY_DEATHS: u32 = 5;
 /// How a process says that its settings are wrong: not to be tried again.
 const USAGE: i32 = 2;
+/// How long a process that should end at once may take to write its records.
+const LAST_ORDERS: Duration = Duration::from_secs(1);
 /// How long the last lines of a process that ended may take to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -48,7 +50,7 @@ pub(super) enum Order {
     Run,
     /// SIGTERM, and SIGKILL after the grace.
     Stop,
-    /// SIGKILL.
+    /// At once: SIGTERM once more, which a drain takes as its end, and SIGKILL soon after.
     Kill,
 }
 
@@ -169,7 +171,11 @@ impl Running {
         let killed = tokio::select! {
             _ = self.ended() => return End::Stopped,
             () = sleep(process.grace) => End::Overdue,
-            () = ordered(&mut orders, Order::Kill) => End::Stopped,
+            () = ordered(&mut orders, Order::Kill) => {
+                self.signal(Signal::TERM);
+                let _ = timeout(LAST_ORDERS, self.ended()).await;
+                End::Stopped
+            }
         };
         if killed == End::Overdue {
             warn!(

@@ -1,13 +1,14 @@
 //! What keeps its identity through a change, and what stands after it.
 
 use routetable::{
-    EndpointState, HostPattern, ObjectKind, ObjectRef, PathMatch, RouteMatch, RouteTable, Timeouts,
+    EndpointState, HostPattern, ObjectId, ObjectKind, ObjectRef, PathMatch, RouteMatch, RouteTable, Timeouts,
     WeightedBackend,
 };
 
 use super::*;
 use crate::snapshot::EndpointGuard;
 use crate::tunnel::Standing::{EndpointGone, RouteGone, Stands};
+use crate::tunnel::Target;
 
 fn set(service: &str, ports: &[u16]) -> Arc<EndpointSet> {
     let endpoints = ports.iter().map(|port| routetable::Endpoint {
@@ -21,6 +22,15 @@ fn set(service: &str, ports: &[u16]) -> Arc<EndpointSet> {
         port: "80".into(),
         endpoints: endpoints.collect(),
     })
+}
+
+fn target(route: &Route, set: &EndpointSet, port: u16) -> Target {
+    Target {
+        object: ObjectId::new(&route.source),
+        route: route.id,
+        endpoint_set: set.id,
+        endpoint: address(port),
+    }
 }
 
 fn route(name: &str, backends: &[(&EndpointSet, u32)]) -> Route {
@@ -168,11 +178,11 @@ fn an_endpoint_that_returns_while_work_goes_on_has_its_count_back() {
 }
 
 #[test]
-fn a_session_stands_while_its_route_refers_to_a_set_that_lists_its_address() {
+fn a_session_stands_while_its_route_exists_and_nobody_says_that_its_endpoint_is_gone() {
     let (chat, feed) = (set("chat", &[1]), set("feed", &[3]));
     let a = route("a", &[(&chat, 1), (&feed, 1)]);
     let mut builder = builder(&table([&a], [&chat, &feed]));
-    let stands = |b: &Builder, s: &EndpointSet, port| b.current().judge(a.id, s.id, address(port));
+    let stands = |b: &Builder, s: &EndpointSet, port| b.current().judge(&target(&a, s, port));
     assert_eq!(stands(&builder, &chat, 1), Stands);
     assert_eq!(stands(&builder, &feed, 1), EndpointGone, "another set's address");
 
@@ -190,10 +200,47 @@ fn a_session_stands_while_its_route_refers_to_a_set_that_lists_its_address() {
 
     builder.apply(&[Op::PutEndpointSet(set("chat", &[2]))]);
     assert_eq!(stands(&builder, &chat, 1), EndpointGone);
-    builder.apply(&[Op::PutRoute(Arc::new(route("a", &[(&chat, 1)])))]);
-    assert_eq!(stands(&builder, &feed, 3), RouteGone, "the route leads elsewhere");
+    builder.apply(&[
+        Op::PutRoute(Arc::new(route("a", &[(&chat, 1)]))),
+        Op::RemoveEndpointSet(feed.id),
+    ]);
+    assert_eq!(
+        stands(&builder, &feed, 3),
+        Stands,
+        "the route leads elsewhere now"
+    );
     builder.apply(&[Op::RemoveRoute(a.id)]);
     assert_eq!(stands(&builder, &chat, 2), RouteGone);
+}
+
+#[test]
+fn a_session_outlives_its_rule_while_its_object_leads_to_its_backend() {
+    let (chat, feed) = (set("chat", &[1]), set("feed", &[3]));
+    let a = route("a", &[(&chat, 1)]);
+    let renamed = Route {
+        id: RouteId::new(&a.source, "renamed"),
+        ..a.clone()
+    };
+    let elsewhere = Route {
+        backends: route("a", &[(&feed, 1)]).backends,
+        ..renamed.clone()
+    };
+    let mut builder = builder(&table([&a, &route("b", &[(&chat, 1)])], [&chat, &feed]));
+    let judge = |b: &Builder| b.current().judge(&target(&a, &chat, 1));
+
+    builder.apply(&[Op::PutRoute(Arc::new(renamed.clone())), Op::RemoveRoute(a.id)]);
+    assert_eq!(judge(&builder), Stands);
+    builder.apply(&[Op::PutRoute(Arc::new(renamed.clone()))]);
+    builder.apply(&[Op::PutRoute(Arc::new(elsewhere))]);
+    assert_eq!(
+        judge(&builder),
+        RouteGone,
+        "another object's rule does not keep it"
+    );
+    builder.apply(&[Op::PutRoute(Arc::new(renamed.clone()))]);
+    assert_eq!(judge(&builder), Stands);
+    builder.apply(&[Op::RemoveRoute(renamed.id)]);
+    assert_eq!(judge(&builder), RouteGone);
 }
 
 #[test]
@@ -250,10 +297,10 @@ fn a_last_good_version_that_outlived_its_set_is_attached_to_the_new_one() {
         Op::PutRoute(Arc::new(bad(route("a", &[(&feed, 1)])))),
         Op::RemoveEndpointSet(chat.id),
     ]);
-    assert_eq!(builder.current().judge(a.id, chat.id, address(1)), Stands);
+    assert_eq!(builder.current().judge(&target(&a, &chat, 1)), Stands);
     builder.apply(&[
         Op::PutEndpointSet(set("chat", &[5])),
         Op::PutRoute(Arc::new(a.clone())),
     ]);
-    assert_eq!(builder.current().judge(a.id, chat.id, address(5)), Stands);
+    assert_eq!(builder.current().judge(&target(&a, &chat, 5)), Stands);
 }
