@@ -280,7 +280,7 @@ fn a_set_out_of_order_serves_all_the_same() {
     let chat = set("chat", &[5, 1, 3]);
     let a = route("a", &[(&chat, 1)]);
     let mut builder = builder(&table([&a], [&chat]));
-    let stands = |b: &Builder, port| b.current().judge(a.id, chat.id, address(port));
+    let stands = |b: &Builder, port| b.current().judge(&target(&a, &chat, port));
     assert_eq!([1, 3, 5].map(|port| stands(&builder, port)), [Stands; 3]);
     builder.apply(&[Op::PutEndpointSet(set("chat", &[9, 3, 2]))]);
     assert_eq!([2, 3, 9].map(|port| stands(&builder, port)), [Stands; 3]);
