@@ -5,6 +5,7 @@ pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod crd;
+mod did_you_mean;
 pub mod publish;
 pub mod source;
 pub mod world;

@@ -1,4 +1,4 @@
-//! Brings the compiled table to the data planes (design section 5).
+//! Brings the compiled table to the data planes (the messages are [`routetable::wire`]'s).
 //!
 //! [`debounce`] turns a stream of compilations into versions, [`listener`] owns the socket and who
 //! may connect, [`session`] keeps one data plane up to date, [`peers`] holds what they answered.

@@ -3,7 +3,6 @@
 //! A worker formats its records and hands them to one writer thread through a bounded queue; what
 //! does not fit is counted, never waited for.
 
-mod clock;
 mod record;
 mod writer;
 
@@ -12,12 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::clock::wall_clock;
 use self::record::{RequestRecord, SessionRecord};
 use self::writer::Writer;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
 use crate::tunnel::SessionEnd;
+use crate::wall_clock;
 
 /// What is known of a request from its head on; a session carries it to its end.
 #[derive(Debug)]
@@ -77,14 +76,14 @@ impl AccessLog {
     /// Writes the record of a request.
     pub fn request(&self, facts: &RequestFacts, outcome: &RequestOutcome) {
         if let Some(writer) = &self.writer {
-            writer.write(&RequestRecord::new(wall_clock(), facts, outcome));
+            writer.write(&RequestRecord::new(wall_clock::now(), facts, outcome));
         }
     }
 
     /// Writes the record of a session that has ended.
     pub fn session<C>(&self, facts: &RequestFacts, end: &SessionEnd<C>) {
         if let Some(writer) = &self.writer {
-            writer.write(&SessionRecord::new(wall_clock(), facts, end));
+            writer.write(&SessionRecord::new(wall_clock::now(), facts, end));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The data plane's end of the local channel (design section 5).
+//! The data plane's end of the local channel (the messages are [`routetable::wire`]'s).
 //!
 //! [`Client`] keeps a connection to the controller; [`LastGood`] is the table's copy on disk. Nothing
 //! here serves traffic: the result of a change is one swap in [`snapshot::build`](crate::snapshot::build),

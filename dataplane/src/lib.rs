@@ -19,4 +19,5 @@ pub mod snapshot;
 pub mod tunnel;
 pub mod upgrade;
 pub mod upstream;
+pub mod wall_clock;
 pub mod worker;

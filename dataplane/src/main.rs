@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use dataplane::app;
 use dataplane::config::Settings;
 
-/// Usage or failure (design section 10).
+/// Usage or failure.
 const FAILURE: u8 = 2;
 
 fn main() -> ExitCode {

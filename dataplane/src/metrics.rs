@@ -21,9 +21,9 @@ pub(crate) use self::encode::CONTENT_TYPE;
 pub use self::sample::Sample;
 pub use self::series::{BackendSeries, RouteSeries};
 use self::series::{Book, Counts, latency};
-use crate::access_log::wall_clock;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
+use crate::wall_clock;
 
 /// All counters; shared by the workers.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Metrics {
         self.pushes[result as usize].fetch_add(1, Ordering::Relaxed);
         if matches!(result, PushResult::Applied | PushResult::Partial) {
             self.apply.observe(took.as_secs_f64());
-            *self.last_push.lock().unwrap_or_else(PoisonError::into_inner) = Some(wall_clock());
+            *self.last_push.lock().unwrap_or_else(PoisonError::into_inner) = Some(wall_clock::now());
         }
     }
 

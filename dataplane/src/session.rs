@@ -3,7 +3,7 @@
 //! Owns the frame-accurate view of both directions, the idle and duration limits and the closing
 //! state machine. Has no sockets, no clock and no buffers: a driver ([`crate::tunnel`] between
 //! sockets) moves the bytes and asks here what may go on, what to say in between and when to stop.
-//! Spec: RFC 6455 sections 5 and 7; design section 6, "Session".
+//! Spec: RFC 6455 sections 5 and 7.
 //!
 //! A driver's loop for each direction, in this order: write what may go on; then
 //! [`Session::take_close`]; then [`Session::received`] with bytes not yet seen; then

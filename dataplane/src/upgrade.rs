@@ -1,4 +1,4 @@
-//! WebSocket upgrades (behaviours 1 to 8): the backend's answer is judged before the client hears of
+//! WebSocket upgrades (RFC 6455 section 4): the backend's answer is judged before the client hears of
 //! it, and no byte of the client's goes on before a 101 that counts.
 //!
 //! [`handshake`] reads and judges heads, [`exchange`] speaks with the endpoint, [`handover`] turns

@@ -1,4 +1,4 @@
-//! Upgrades through a worker, head by head (behaviours 1 to 7).
+//! Upgrades through a worker, head by head (RFC 6455 section 4).
 #![allow(clippy::unwrap_used, reason = "test")]
 
 #[path = "fixture/handshake.rs"]

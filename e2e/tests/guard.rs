@@ -97,7 +97,7 @@ fn sources() -> Result<Vec<Source>> {
 fn walk(folder: &Path, sources: &mut Vec<Source>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        if path.is_dir() && !path.ends_with("target") && !path.ends_with("fuzz") {
+        if path.is_dir() && !path.ends_with("target") {
             walk(&path, sources)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             sources.push(Source::read(&path)?);

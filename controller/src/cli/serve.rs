@@ -1,4 +1,4 @@
-//! `holdfast serve`: both binaries over a folder of manifests, one app, or the demo (DESIGN section 10).
+//! `holdfast serve`: both binaries over a folder of manifests, one app, or the demo.
 //!
 //! Owns the choice of what is served and the answer to the caller; the processes are [`stack`]'s.
 

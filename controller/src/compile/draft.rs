@@ -1,7 +1,7 @@
 //! A route before its references are resolved.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use routetable::{HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteId, RouteMatch, Timeouts};
+use routetable::{HostPattern, ObjectKind, ObjectRef, Route, RouteId, RouteMatch, Timeouts};
 
 use super::field::FieldPath;
 use crate::world::{Kind, ObjectKey};
@@ -37,6 +37,8 @@ pub(super) struct BackendRef {
 /// The parts by which a draft is told apart from its siblings.
 #[derive(Debug)]
 pub(super) struct Identity<'a> {
+    /// Kind of the object.
+    pub(super) kind: ObjectKind,
     /// The object.
     pub(super) object: &'a ObjectKey,
     /// creationTimestamp in Unix seconds.
@@ -58,7 +60,11 @@ impl Draft {
         backends: Vec<BackendRef>,
         timeouts: Timeouts,
     ) -> Self {
-        let source = source(identity.object);
+        let source = ObjectRef {
+            kind: identity.kind,
+            namespace: identity.object.namespace.clone(),
+            name: identity.object.name.clone(),
+        };
         let (host_fields, hosts) = hosts.into_iter().unzip();
         let (match_fields, matches) = matches.into_iter().unzip();
         let route = Route {
@@ -91,23 +97,6 @@ impl Draft {
     /// The object it comes from.
     pub(super) fn key(&self) -> ObjectKey {
         object_key(&self.route.source)
-    }
-}
-
-/// The match of every path.
-pub(super) fn every_path() -> RouteMatch {
-    RouteMatch::path(PathMatch::Prefix(String::new()))
-}
-
-fn source(object: &ObjectKey) -> ObjectRef {
-    let kind = match object.kind {
-        Kind::WebSocketRoute => ObjectKind::WebSocketRoute,
-        _ => ObjectKind::Ingress,
-    };
-    ObjectRef {
-        kind,
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
     }
 }
 

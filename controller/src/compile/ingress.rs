@@ -6,9 +6,9 @@
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceBackendPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use routetable::{HostPattern, PathMatch, RouteMatch, Timeouts};
+use routetable::{HostPattern, ObjectKind, PathMatch, RouteMatch, Timeouts};
 
-use super::draft::{BackendRef, Draft, Identity, every_path};
+use super::draft::{BackendRef, Draft, Identity};
 use super::field::FieldPath;
 use super::finding::Reason;
 use super::report::Report;
@@ -54,6 +54,7 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
                 continue;
             };
             let identity = Identity {
+                kind: ObjectKind::Ingress,
                 object: report.object,
                 created: ingress.created,
                 order,
@@ -96,13 +97,14 @@ fn default_backend(
     let backends = backend(written, &field, report);
     let draft = |(offset, host): (u32, (FieldPath, HostPattern))| {
         let identity = Identity {
+            kind: ObjectKind::Ingress,
             object: report.object,
             created: ingress.created,
             order: order + offset,
             key: format!("default {}", host.1),
             rule: "default".to_owned(),
         };
-        let matches = vec![(field.clone(), every_path())];
+        let matches = vec![(field.clone(), path::every())];
         Draft::new(
             identity,
             vec![host],

@@ -3,8 +3,8 @@
 //! The same forms are refused as by the API server for an Ingress, and besides `?` and `#`, which
 //! no request path holds: a rule with them would silently never match.
 
-use routetable::PathMatch;
 use routetable::matching::path::normalize;
+use routetable::{PathMatch, RouteMatch};
 
 /// Forms that no path to match may hold.
 const REFUSED: [&str; 7] = ["//", "/./", "/../", "%2f", "%2F", "?", "#"];
@@ -29,6 +29,11 @@ pub(super) fn exact(path: &str) -> PathMatch {
 /// A prefix by whole elements, in the form that requests are matched in and without its trailing slash.
 pub(super) fn prefix(path: &str) -> PathMatch {
     PathMatch::Prefix(normalize(path).trim_end_matches('/').to_owned())
+}
+
+/// The match of every path.
+pub(super) fn every() -> RouteMatch {
+    RouteMatch::path(PathMatch::Prefix(String::new()))
 }
 
 /// The path for people.

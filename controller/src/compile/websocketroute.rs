@@ -7,13 +7,12 @@ mod matches;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::canonical::content_hash;
-use routetable::{HostPattern, RouteMatch, Timeouts};
+use routetable::{HostPattern, ObjectKind, RouteMatch, Timeouts};
 
-use super::draft::{BackendRef, Draft, Identity, every_path};
+use super::draft::{BackendRef, Draft, Identity};
 use super::field::FieldPath;
-use super::host;
 use super::report::Report;
-use super::timeouts;
+use super::{host, path, timeouts};
 use crate::crd::websocketroute::{BackendRef as ApiBackendRef, Rule};
 use crate::world::WebSocketRoute;
 
@@ -41,6 +40,7 @@ pub(super) fn lower(route: &WebSocketRoute, report: &mut Report<'_>) -> Vec<Draf
             continue;
         };
         let identity = Identity {
+            kind: ObjectKind::WebSocketRoute,
             object: report.object,
             created: route.created,
             order: index as u32,
@@ -104,7 +104,7 @@ fn check_name(rules: &[Rule], index: usize, field: &FieldPath, report: &mut Repo
 fn rule_matches(rule: &Rule, field: &FieldPath, report: &mut Report<'_>) -> Vec<(FieldPath, RouteMatch)> {
     let field = field.field("matches");
     if rule.matches.is_empty() {
-        return vec![(field, every_path())];
+        return vec![(field, path::every())];
     }
     let lowered = rule.matches.iter().enumerate().filter_map(|(index, written)| {
         let field = field.index(index);

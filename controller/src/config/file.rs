@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use serde_json::Value;
 
-use crate::source::manifest::closest;
+use crate::did_you_mean::closest;
 use crate::yaml;
 
 /// Largest settings file, in bytes.

@@ -9,7 +9,6 @@ use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking:
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub(crate) use super::strict::closest;
 use super::{schema, strict};
 use crate::compile::check;
 use crate::compile::field::FieldPath;

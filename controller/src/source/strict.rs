@@ -4,12 +4,11 @@
 
 mod words;
 
-pub(crate) use words::closest;
-
 use serde_json::{Map, Value};
 
 use crate::compile::field::FieldPath;
 use crate::compile::finding::Reason;
+use crate::did_you_mean::closest;
 use crate::yaml::Lines;
 
 /// One field that does not fit.
@@ -107,7 +106,7 @@ impl Walk<'_> {
                 (None, Some(schema @ Value::Object(_))) => self.value(value, schema, &child),
                 (None, Some(Value::Bool(true))) => {}
                 (None, _) => {
-                    meant.extend(words::closest(name, known()));
+                    meant.extend(closest(name, known()));
                     let message = words::unknown_field(name, known().collect(), field);
                     self.add(&child, Reason::UnknownField, message);
                 }

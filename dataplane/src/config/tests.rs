@@ -24,7 +24,7 @@ fn the_command_is_well_formed() {
 }
 
 #[test]
-fn defaults_are_those_of_the_design() {
+fn defaults_are_as_documented() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.http.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:9080");

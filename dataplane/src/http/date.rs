@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use crate::access_log::wall_clock;
+use crate::wall_clock;
 
 /// Remembers the current second's field value.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl DateClock {
         {
             return value.clone();
         }
-        let value = HeaderValue::try_from(httpdate::fmt_http_date(wall_clock()))
+        let value = HeaderValue::try_from(httpdate::fmt_http_date(wall_clock::now()))
             .unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
         *cached = Some((now, value.clone()));
         value

@@ -168,7 +168,7 @@ fn broken() -> Refusal {
     Refusal::new(Reason::BadUpstreamResponse, detail)
 }
 
-/// Refuses heads that two parsers could read in two ways (behaviour 15).
+/// Refuses heads that two parsers could read in two ways (RFC 9112 section 6.3).
 ///
 /// # Errors
 /// The refusal to answer with instead.

@@ -1,4 +1,5 @@
-//! Header fields that end at a proxy, and those it writes itself (behaviours 11 to 13).
+//! Header fields that end at a proxy, and those it writes itself (RFC 9110
+//! section 7.6; RFC 7239).
 //!
 //! Pure. Fields keep their spelling: hyper remembers it beside the map.
 

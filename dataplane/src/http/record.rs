@@ -146,9 +146,11 @@ impl Record {
         self.bytes_to_client += bytes as u64;
     }
 
-    /// The request becomes a session, which keeps an account of its own.
-    pub fn into_facts(mut self) -> Option<RequestFacts> {
-        self.facts.take()
+    /// The request becomes a session, which keeps an account of its own. `None` if no route took it;
+    /// then this account is written.
+    pub fn into_session(mut self) -> Option<(RequestFacts, Arc<RouteEntry>)> {
+        let route = Arc::clone(self.route()?);
+        Some((self.facts.take()?, route))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one place that turns a refusal into an answer (operator-ux 4.3).
+//! The one place that turns a refusal into an answer: the status, the reason's name, a sentence.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};

@@ -115,7 +115,7 @@ impl Answerer {
             return Ok(Passed::Answered(response, lease));
         };
         Ok(
-            match exchange::exchange(local, &route, &offer, request, record).await? {
+            match exchange::request_websocket(local, &route, &offer, request, record).await? {
                 Answer::Switched(response, pending) => Passed::Switched(response, pending),
                 Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
             },

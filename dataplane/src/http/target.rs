@@ -1,4 +1,4 @@
-//! Where a request wants to go, read in exactly one way (behaviours 9, 10, 13).
+//! Where a request wants to go, read in exactly one way (RFC 9112 sections 3 and 6).
 //!
 //! Pure: takes a head, gives the host and path, or a refusal. Hyper has parsed the head by then; it
 //! leaves to us what is checked here. Content-Length beside Transfer-Encoding reaches us as

@@ -1,7 +1,7 @@
 //! The planned end of a session: what is said to whom, when, and how long it may take.
 //!
 //! Owns the closing state machine; never sees payload.
-//! Spec: RFC 6455 sections 5.5.1 and 7.1; design section 6, "Registry and drain".
+//! Spec: RFC 6455 sections 5.5.1 and 7.1.
 
 use tokio::time::Instant;
 

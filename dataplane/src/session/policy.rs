@@ -1,7 +1,6 @@
 //! The words of a session's life and end: limits, plans, causes and outcomes.
 //!
 //! Owns plain values only; `session` acts on them, metrics and access records name them.
-//! Spec: design section 6, "Session" and "Registry and drain".
 
 use std::time::Duration;
 

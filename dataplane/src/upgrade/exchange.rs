@@ -34,7 +34,7 @@ pub enum Answer {
 ///
 /// # Errors
 /// The refusal to answer with.
-pub async fn exchange(
+pub async fn request_websocket(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
     offer: &Offer,
@@ -51,9 +51,9 @@ pub async fn exchange(
     };
     let dialed = dial.dial(record).await?;
     let slot = Arc::clone(&dialed.slot);
-    handshake::ask(request.headers_mut());
-    let asked = ask(local, dialed, offer, request, permit);
-    let answer = timeout_at(deadline, asked).await.unwrap_or_else(|_| {
+    handshake::set_upgrade(request.headers_mut());
+    let answered = send_and_judge(local, dialed, offer, request, permit);
+    let answer = timeout_at(deadline, answered).await.unwrap_or_else(|_| {
         let detail = "the backend did not answer in time";
         Err(Refusal::new(Reason::HandshakeTimeout, detail))
     });
@@ -72,7 +72,8 @@ fn admit(local: &Local) -> Result<OwnedSemaphorePermit, Refusal> {
     })
 }
 
-async fn ask(
+/// Sends the request on its fresh connection, and judges what comes back.
+async fn send_and_judge(
     local: &Rc<Local>,
     dialed: Dialed,
     offer: &Offer,
@@ -105,7 +106,7 @@ async fn ask(
         guard: dialed.guard,
         _permit: permit,
     };
-    Ok(Answer::Switched(switching(response), Box::new(pending)))
+    Ok(Answer::Switched(switched_head(response), Box::new(pending)))
 }
 
 fn broken() -> Refusal {
@@ -114,10 +115,10 @@ fn broken() -> Refusal {
 }
 
 /// The backend's 101 as the client gets it: its own fields, and no framing.
-fn switching(response: Response<Incoming>) -> Response<()> {
+fn switched_head(response: Response<Incoming>) -> Response<()> {
     let (mut parts, _) = response.into_parts();
     fields::remove_hop_by_hop(&mut parts.headers);
     parts.headers.remove(header::CONTENT_LENGTH);
-    handshake::ask(&mut parts.headers);
+    handshake::set_upgrade(&mut parts.headers);
     Response::from_parts(parts, ())
 }

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::access_log::RequestFacts;
+use crate::error::Reason;
 use crate::http::record::Record;
 use crate::snapshot::{EndpointGuard, EndpointSlot};
 use crate::tunnel::{Handover, SessionEnd, SessionStart, Target};
@@ -46,18 +47,22 @@ pub struct SessionContext {
 pub fn adopt(
     local: &Rc<Local>,
     pending: Pending,
-    record: Record,
-    client: (TcpStream, Bytes),
+    mut record: Record,
+    (client, client_bytes): (TcpStream, Bytes),
     connection: OwnedSemaphorePermit,
 ) {
     let took = record.started().elapsed();
-    let (Some(facts), (client, client_bytes)) = (record.into_facts(), client) else {
-        return;
+    // What is recorded if it does not become a session after all; both sockets close then.
+    record.set_answer(101, Some(Reason::Internal));
+    let (client, backend) = match (client.into_std(), pending.backend.into_std()) {
+        (Ok(client), Ok(backend)) => (client, backend),
+        (Err(error), _) | (_, Err(error)) => {
+            return tracing::error!(%error, "a session is lost: its socket does not leave the runtime");
+        }
     };
-    let (Ok(client), Ok(backend)) = (client.into_std(), pending.backend.into_std()) else {
-        return;
+    let Some((facts, route)) = record.into_session() else {
+        return tracing::error!("a session is lost: its request has no route");
     };
-    let Some(route) = facts.route.clone() else { return };
     let slot = pending.slot;
     let target = Target {
         object: ObjectId::new(&route.route.source),

@@ -72,8 +72,9 @@ pub fn read<B>(request: &Request<B>, has_body: bool) -> Result<Option<Offer>, Re
     bad("`Sec-WebSocket-Key` must be 16 bytes in base64")
 }
 
-/// Asks the endpoint for a WebSocket in the client's name.
-pub fn ask(headers: &mut HeaderMap) {
+/// Writes the two fields that name the upgrade, the same in the request as in the 101; both are
+/// hop-by-hop, so that each connection gets its own.
+pub fn set_upgrade(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static(WEBSOCKET));
 }

@@ -24,9 +24,6 @@ use super::page;
 /// One message of the echo; the proxy itself has no such bound.
 const ECHO_MOST: usize = 16 << 20;
 
-/// A WebSocket of this backend.
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
 /// Answers one request. A WebSocket keeps `permit` until it ends.
 pub(super) async fn answer(
     mut request: Request<Incoming>,
@@ -102,7 +99,7 @@ fn switching(accept: &str) -> Response<Full<Bytes>> {
     response
 }
 
-async fn echo(mut socket: Socket) {
+async fn echo(mut socket: WebSocketStream<TokioIo<Upgraded>>) {
     use futures_util::{SinkExt, StreamExt};
     while let Some(Ok(message)) = socket.next().await {
         // Pings and Closes are answered by the library.

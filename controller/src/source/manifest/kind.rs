@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{is_ours, unnamed};
 use crate::compile::finding::{Finding, Reason, Severity};
 use crate::crd;
-use crate::source::strict::closest;
+use crate::did_you_mean::closest;
 use crate::world::Kind;
 
 /// Groups that a kind of ours may be looked for in by mistake.

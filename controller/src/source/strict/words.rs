@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::compile::field::FieldPath;
 use crate::crd::websocketroute::DURATION_PATTERN;
+use crate::did_you_mean::closest;
 
 /// Longest list of known fields in a message.
 const MAX_LISTED: usize = 12;
@@ -186,15 +187,6 @@ fn one_of(words: &[&str]) -> String {
         [word] => format!("'{word}'"),
         [most @ .., last] => format!("'{}' or '{last}'", most.join("', '")),
     }
-}
-
-/// The known word that `word` is most likely a misspelling of.
-pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    let near = known.map(|name| (distance(name), name)).min()?;
-    let allowed = if word.len() <= 4 { 1 } else { 1 + word.len() / 5 };
-    Some(near.1).filter(|_| near.0 <= allowed)
 }
 
 fn shorten(text: &str) -> String {

@@ -92,8 +92,7 @@ impl<T: Clone> Index<T> {
     }
 
     /// Whether `..` in the path leaves it to the backend which route the request belongs to, or
-    /// climbs above the root: refuse such a request (behaviours, clause 14). Cheap for paths
-    /// without `..`.
+    /// climbs above the root: refuse such a request. Cheap for paths without `..`.
     ///
     /// The path goes to the backend verbatim. A backend that takes dot segments as names, or
     /// removes them in another order, or decodes `%2f` before it does, may serve what another

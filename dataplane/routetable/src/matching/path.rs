@@ -1,7 +1,6 @@
 //! Paths as routing compares them.
 //!
-//! A request's path goes to the backend verbatim; routes are matched on its normal form
-//! (behaviours, clause 14):
+//! A request's path goes to the backend verbatim; routes are matched on its normal form:
 //! - percent-encoded unreserved characters are decoded (RFC 3986 section 6.2.2.2), so `%2e` is a
 //!   dot; every other escape stays, with its digits in upper case. `%2f`, `%00`, `%0d%0a` and
 //!   `%25` are therefore never decoded, and nothing is decoded twice;

@@ -1,4 +1,5 @@
-//! The one wall clock: records and timestamps for people; nothing is measured with it.
+//! The one wall clock: for access records, `Date` fields and timestamps in metrics; no decision and
+//! no measurement reads it.
 
 use std::time::SystemTime;
 
@@ -7,6 +8,6 @@ use std::time::SystemTime;
     clippy::disallowed_methods,
     reason = "a record's time must be comparable with those of other machines; no decision depends on it"
 )]
-pub fn wall_clock() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::now()
 }
