@@ -101,7 +101,7 @@ prop_compose! {
         hosts in vec(hosts(), 1..=2),
         matches in vec(matches(), 1..=3),
         weights in vec(0..3_u32, 0..=3),
-        idle in option::of(0..5000_u64),
+        idle in option::of(1..5000_u64),
         salt in 0..8_u64,
     ) -> Route {
         let mut route = route(name, HostPattern::Any, matches[0].clone());
