@@ -56,7 +56,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }?;
-    info!("ended; the data plane goes on with the last table");
+    info!("ended; data planes keep the last table");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "holdfast",
     version,
-    about = "Carries connections that stay open: routes from Kubernetes objects, served from a folder or a cluster",
+    about = "Carries connections that stay open: serves the routes that a folder of Kubernetes objects describes",
     after_help = "Exit codes: 0 fine, 1 findings, 2 usage or failure"
 )]
 struct Cli {

@@ -1,4 +1,4 @@
-//! The one module that reads and prints YAML.
+//! The one module of the controller that reads and prints YAML.
 //!
 //! Cuts a text into documents, reads each into a JSON value (serde_yaml) and remembers on which
 //! line each field stands (saphyr-parser's events). Never knows what a document means.

@@ -56,6 +56,17 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
+fn a_folder_without_objects_is_a_warning() {
+    let folder = tempfile::tempdir().expect("folder");
+    let says = "the folder holds no Kubernetes objects; put *.yaml files there";
+    let output = holdfast(&["lint", "."], &folder);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), format!(".:1: warning: {says} (NoObjects)\n"));
+    let output = holdfast(&["routes", "-f", "."], &folder);
+    assert!(String::from_utf8_lossy(&output.stderr).contains(says));
+}
+
+#[test]
 fn lint_is_silent_about_good_manifests() {
     let output = holdfast(&["lint", "."], &folder(ROUTE));
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));

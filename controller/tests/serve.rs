@@ -394,7 +394,10 @@ fn usage_errors_say_what_to_write() {
     fs::set_permissions(folder.path("open"), fs::Permissions::from_mode(0o777)).expect("mode");
     let long = format!("/tmp/{}", "x".repeat(120));
     for (arguments, says) in [
-        (&["absent"][..], "'absent' must be a folder of manifests"),
+        (
+            &["absent"][..],
+            "'absent' does not exist; name a folder of manifests",
+        ),
         (&["routes", "--run-dir", "open"], "must not be writable by others"),
         (&["routes", "--run-dir", &long], "choose a shorter --run-dir"),
         (

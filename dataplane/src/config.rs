@@ -40,7 +40,8 @@ pub struct Settings {
         long,
         env = "HOLDFAST_HTTP",
         value_name = "ADDR:PORT",
-        default_value = "0.0.0.0:8080"
+        default_value = "0.0.0.0:8080",
+        value_parser = value::parse_address
     )]
     pub http: SocketAddr,
 
@@ -49,7 +50,8 @@ pub struct Settings {
         long,
         env = "HOLDFAST_ADMIN",
         value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:9080"
+        default_value = "127.0.0.1:9080",
+        value_parser = value::parse_address
     )]
     pub admin: SocketAddr,
 

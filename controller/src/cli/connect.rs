@@ -88,8 +88,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         let reason = response
             .header("holdfast-reason")
             .map(|reason| format!(", reason {reason}"));
+        // A page says yes to a request, but not to this one.
+        let page = if response.status < 300 {
+            "not a WebSocket here: "
+        } else {
+            ""
+        };
         return Ok(finding(&format!(
-            "refused with {}{} after {took}",
+            "{page}refused with {}{} after {took}",
             response.status,
             reason.unwrap_or_default()
         )));

@@ -16,7 +16,7 @@ pub(super) enum Action {
 
 pub(super) fn run(action: &Action) -> anyhow::Result<Exit> {
     match action {
-        Action::Print => print(serde_yaml::to_string(&WebSocketRoute::crd())?.trim_end()),
+        Action::Print => print(crate::yaml::print(&WebSocketRoute::crd())?.trim_end()),
     }
     Ok(Exit::Fine)
 }

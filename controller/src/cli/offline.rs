@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::compile::{Compiled, Finding, Settings, Severity, compile};
+use crate::compile::{Compiled, Finding, Reason, Settings, Severity, compile};
 use crate::source::files::{Loaded, MAX_FILE_LEN, load};
 
 /// What a folder, a file or stdin holds, and what it means.
@@ -63,7 +63,11 @@ impl Offline {
     /// For commands that answer from the good rest: says on stderr that there is a bad one.
     pub(super) fn mention_problems(&self, path: &Path) {
         let problems = self.problems();
-        if problems > 0 {
+        if let [only] = &*self.findings
+            && only.reason == Reason::NoObjects
+        {
+            eprintln!("holdfast: {only}");
+        } else if problems > 0 {
             eprintln!(
                 "holdfast: {problems} findings in these manifests; see 'holdfast lint {}'",
                 path.display()

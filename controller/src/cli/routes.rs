@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
             &rows.iter().map(Row::cells).collect::<Vec<_>>(),
         ),
         Output::Json => print(serde_json::to_string_pretty(&rows)?),
-        Output::Yaml => print(serde_yaml::to_string(&rows)?.trim_end()),
+        Output::Yaml => print(crate::yaml::print(&rows)?.trim_end()),
     }
     match (&args.host, rows.is_empty()) {
         (Some(host), true) => {

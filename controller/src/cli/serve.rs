@@ -46,10 +46,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST:PORT")]
     to: Option<String>,
     /// Where to listen for HTTP and WebSocket; port 0 lets the system pick
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080", value_parser = listening::address)]
     http: SocketAddr,
     /// Where to answer /healthz, /readyz, /metrics and /config; port 0 lets the system pick
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9080", value_parser = listening::address)]
     admin: SocketAddr,
     /// Worker threads of the data plane [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -84,6 +84,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut backend = None;
     let folder = match (&args.dir, &args.to) {
         (Some(dir), _) if dir.is_dir() => dir.clone(),
+        (Some(dir), _) if matches!(dir.try_exists(), Ok(false)) => {
+            bail!("'{}' does not exist; name a folder of manifests", dir.display())
+        }
         (Some(dir), _) => bail!("'{}' must be a folder of manifests", dir.display()),
         (None, Some(app)) => {
             let manifest = manifest::to(app, target::resolve(app).await?);

@@ -76,6 +76,8 @@ macro_rules! reasons {
 reasons! {
     /// A file or folder can't be read, or is too large.
     Unreadable,
+    /// A folder or file without any object.
+    NoObjects,
     /// The text is not YAML.
     InvalidYaml,
     /// Not an object of a kind that is known.

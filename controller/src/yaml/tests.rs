@@ -69,6 +69,15 @@ fn a_key_written_twice_is_an_error_that_names_both_lines() {
 }
 
 #[test]
+fn every_line_in_a_message_is_the_files() {
+    let broken = documents("a: 1\n---\nb: 1\nc: {d: e\n").remove(1).unwrap_err();
+    assert!(
+        broken.message.ends_with("while parsing a flow mapping on line 4"),
+        "{broken:?}"
+    );
+}
+
+#[test]
 fn json_is_yaml() {
     let document = &good("{\n\t\"kind\": \"A\",\n\t\"spec\": {\"n\": [1, 2]}\n}\n")[0];
     assert_eq!(document.value["spec"]["n"][1], 2);

@@ -1,5 +1,6 @@
 //! How durations and sizes are written.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serializer;
@@ -31,6 +32,15 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("must be longer than zero, such as '5s'".into()),
         duration => Ok(duration),
     }
+}
+
+/// Parses an address to listen on: `0.0.0.0:8081`, `[::1]:0`.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "must be ADDR:PORT such as '0.0.0.0:8081'".to_owned())
 }
 
 /// Parses a size in bytes: `65536`, `64k`, `1m`; 8 KiB to 16 MiB.

@@ -21,6 +21,9 @@ use super::{Backoff, ChannelStatus, LastGood, Workers};
 use crate::metrics::{Metrics, PushResult};
 use crate::snapshot::Snapshot;
 
+/// Both processes are often started together: so long it is no news that the controller is not there.
+const STARTING: Duration = Duration::from_secs(1);
+
 /// Who this data plane is to the controller.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -130,6 +133,7 @@ impl<W: Workers> Client<W> {
     /// Connects, listens and reconnects for as long as it is polled.
     pub async fn run(&mut self) {
         let mut reachable = true;
+        let started = Instant::now();
         loop {
             let end = match Connection::open(&self.identity.socket, self.pace.stall).await {
                 Ok(mut connection) => {
@@ -146,7 +150,8 @@ impl<W: Workers> Client<W> {
                     self.backoff.step()
                 }
                 End::Lost(error) => {
-                    if std::mem::replace(&mut reachable, false) {
+                    let late = started.elapsed() >= STARTING;
+                    if late && std::mem::replace(&mut reachable, false) {
                         warn!(socket = %self.identity.socket.display(), %error, "cannot reach the controller; trying on");
                     } else {
                         debug!(%error, "cannot reach the controller");

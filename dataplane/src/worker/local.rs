@@ -17,6 +17,8 @@ use crate::upstream::pool::Pool;
 
 /// One worker's own things.
 pub struct Local {
+    /// Its position among the workers, for logs.
+    pub index: usize,
     /// What it shares with the others.
     pub shared: Arc<Shared>,
     /// Its idle connections to endpoints.
@@ -38,7 +40,7 @@ impl Local {
     ///
     /// # Errors
     /// The system grants no event queue.
-    pub fn new(shared: Arc<Shared>, seed: u64) -> io::Result<Rc<Self>> {
+    pub fn new(shared: Arc<Shared>, index: usize, seed: u64) -> io::Result<Rc<Self>> {
         let limits = shared.limits;
         let settings = TableSettings {
             config_pace: limits.removal_pace,
@@ -48,6 +50,7 @@ impl Local {
         let accounts = Arc::clone(&shared);
         let tunnels = TunnelTable::new(settings, move |end| handover::ended(&accounts, &end))?;
         Ok(Rc::new(Self {
+            index,
             shared,
             pool: Pool::new(limits.pool),
             date: DateClock::default(),
@@ -71,6 +74,7 @@ impl Local {
         let left = self.tunnels.retain_standing(judge, Instant::now());
         if left > 0 {
             tracing::info!(
+                worker = self.index,
                 sessions = left,
                 "sessions end because their route or endpoint is gone"
             );

@@ -39,7 +39,7 @@ async fn serve(
     shared: Arc<Shared>,
     mut commands: mpsc::Receiver<WorkerCommand>,
 ) -> io::Result<()> {
-    let local = Local::new(shared, config.seed)?;
+    let local = Local::new(shared, config.index, config.seed)?;
     let listener = TcpListener::from_std(config.listener)?;
     let (leave, leaving) = watch::channel(false);
     tokio::task::spawn_local(accept::run(Rc::clone(&local), listener, leaving));
@@ -78,7 +78,7 @@ fn drain(local: &Local, window: Duration, deadline: Duration) {
         deadline,
     };
     let sessions = local.tunnels.drain(Filter::All, plan, Instant::now());
-    tracing::info!(sessions, ?window, ?deadline, "draining");
+    tracing::debug!(worker = local.index, sessions, ?window, ?deadline, "draining");
 }
 
 fn obey(local: &Local, command: WorkerCommand) {
@@ -90,7 +90,7 @@ fn obey(local: &Local, command: WorkerCommand) {
         }
         WorkerCommand::EndSessions { filter, plan } => {
             let sessions = tunnels.drain(filter, plan, now);
-            tracing::info!(sessions, ?filter, "ending sessions");
+            tracing::info!(worker = local.index, sessions, ?filter, "ending sessions");
         }
         WorkerCommand::CloseSession { id, close } => {
             tunnels.close(id, close, now);

@@ -38,8 +38,12 @@ pub(super) async fn connect(url: &Url, by: Option<Override>, limit: Duration) ->
         None => resolve(url, limit).await?,
     };
     let deadline = Instant::now() + limit;
-    let mut failure = anyhow!("'{}' has no address", url.host);
+    let mut failure: Option<anyhow::Error> = None;
     for address in addresses {
+        // The last failure is the caller's to tell.
+        if let Some(earlier) = failure.take() {
+            line('*', &format!("{earlier:#}"));
+        }
         let started = Instant::now();
         match timeout_at(deadline, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
@@ -52,13 +56,12 @@ pub(super) async fn connect(url: &Url, by: Option<Override>, limit: Duration) ->
                 return Ok(stream);
             }
             Ok(Err(error)) => {
-                line('*', &format!("cannot connect to {address}: {error}"));
-                failure = anyhow!(error).context(format!("cannot connect to {address}"));
+                failure = Some(anyhow!(error).context(format!("cannot connect to {address}")));
             }
             Err(_) => bail!("no connection to {address} within {limit:?}"),
         }
     }
-    Err(failure)
+    Err(failure.unwrap_or_else(|| anyhow!("'{}' has no address", url.host)))
 }
 
 async fn resolve(url: &Url, limit: Duration) -> anyhow::Result<Vec<SocketAddr>> {

@@ -6,17 +6,24 @@ use std::time::Duration;
 /// Characters of one value that are shown.
 const SHOWN: usize = 2000;
 
+/// Bytes of a refusal's body that are shown.
+const BODY_SHOWN: usize = 2048;
+
 /// A line: `*` what we did, `>` what was sent, `<` what came, `!` what is wrong.
 pub(super) fn line(mark: char, text: &str) {
     // Nobody is left to tell when stdout is gone.
     let _ = writeln!(io::stdout(), "{mark} {}", printable(text));
 }
 
-/// The body of a refusal.
+/// The body of a refusal, or its beginning.
 pub(super) fn body(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for part in text.lines() {
+    let (shown, left) = text.split_at(text.floor_char_boundary(BODY_SHOWN));
+    for part in shown.lines() {
         let _ = writeln!(io::stdout(), "{}", printable(part));
+    }
+    if !left.is_empty() {
+        let _ = writeln!(io::stdout(), "… (longer than {BODY_SHOWN} bytes)");
     }
 }
 

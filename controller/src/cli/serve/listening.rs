@@ -4,6 +4,12 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+/// Reads the value of `--http` and `--admin`.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "must be ADDR:PORT such as '0.0.0.0:8081'".to_owned())
+}
+
 /// What the data plane reports once its listeners are bound and the first table serves:
 /// `ready http=ADDR:PORT admin=ADDR:PORT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

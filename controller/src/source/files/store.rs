@@ -180,8 +180,30 @@ impl Store {
             findings.extend(held.findings(file, &kept, keeps_any));
         }
         self.good = good;
+        if findings.is_empty() && self.files.values().all(|held| held.entries.is_empty()) {
+            findings.push(self.no_objects());
+        }
         findings.sort_by(|a, b| a.location.cmp(&b.location));
         self.loaded(findings)
+    }
+
+    fn no_objects(&self) -> Finding {
+        let message = if self.files.contains_key(&self.root) {
+            "the file holds no Kubernetes objects"
+        } else {
+            "the folder holds no Kubernetes objects; put *.yaml files there"
+        };
+        Finding {
+            severity: Severity::Warning,
+            object: None,
+            location: Some(Location {
+                file: self.root.clone(),
+                line: 1,
+            }),
+            field: String::new(),
+            reason: Reason::NoObjects,
+            message: message.to_owned(),
+        }
     }
 
     fn loaded(&self, findings: Vec<Finding>) -> Loaded {
