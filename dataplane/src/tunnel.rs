@@ -2,7 +2,6 @@
 //!
 //! Owns the sockets after the handshake, their buffers, timers and registry, and the paced drains.
 //! Never holds the configuration: a row keeps its route's and endpoint's ids and its own limits.
-//! Spec: design section 6, "Tunnel" and "Registry and drain".
 //!
 //! One table belongs to one worker and never leaves its thread. Its rows wait on an epoll of their
 //! own; [`TunnelTable::run`] watches that epoll from the worker's runtime and runs ready rows in

@@ -2,7 +2,7 @@
 //!
 //! The only writer of snapshots and slots. A resource with equal content keeps its identity; a
 //! changed endpoint set is one store into its slot; only touched hosts are indexed again. A bad
-//! route is reported and leaves its last good version serving (design section 5).
+//! route is reported and leaves its last good version serving.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

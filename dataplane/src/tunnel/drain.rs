@@ -1,8 +1,8 @@
 //! Paced ends: who is asked to go, and when.
 //!
 //! Owns the appointments of rows and the pace; the table keeps them, the session carries them out.
-//! Spec: design section 6, "Registry and drain". Each row has at most one appointment by command
-//! and one by configuration: the earlier one counts, and only the latter can be taken back.
+//! Each row has at most one appointment by command and one by configuration: the earlier one counts,
+//! and only the latter can be taken back.
 
 use std::time::Duration;
 
