@@ -374,6 +374,8 @@ fn a_run_directory_has_one_user() {
 fn json_logs_stay_json() {
     let folder = Folder::new(CONTROLLER, DATAPLANE);
     let serve = folder.serve(&[&PORTS[..], &["--log-format", "json"]].concat());
+    // Both starts, a line of each process, and that the data plane serves.
+    folder.lines("log", 5);
     serve.signal(Signal::TERM);
     assert_eq!(serve.end().0, Some(0));
     let log = folder.read("log");
