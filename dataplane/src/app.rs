@@ -22,10 +22,10 @@ use crate::config::{AccessLogTarget, Settings};
 use crate::control::{Client, Identity, LastGood, Pace};
 use crate::fleet::Fleet;
 use crate::listener;
+use crate::local::{Limits, Shared};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::upstream::pool::PoolLimits;
-use crate::worker::{Limits, Shared};
 
 /// Time for the last access records to be taken.
 const FLUSH: Duration = Duration::from_secs(2);

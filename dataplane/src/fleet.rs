@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::control::Workers;
-use crate::metrics::Metrics;
+use crate::local::Shared;
+use crate::metrics::{Metrics, WorkerReport};
 use crate::tunnel::{Filter, SessionInfo};
-use crate::worker::{Shared, Worker, WorkerCommand, WorkerConfig, WorkerReport};
+use crate::worker::{Worker, WorkerCommand, WorkerConfig};
 
 /// A worker that does not answer within this time is left out of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);

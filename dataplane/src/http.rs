@@ -4,13 +4,11 @@
 //! Hyper parses and frames; this module does what a proxy must add (RFC 9110 section 7, RFC 9112).
 
 pub mod body;
-pub mod connection;
-pub mod date;
+pub mod dial;
 pub mod forward;
 pub mod header;
 pub mod io;
 pub mod patience;
 pub mod record;
 pub mod respond;
-pub mod service;
 pub mod target;

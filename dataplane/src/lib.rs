@@ -1,7 +1,7 @@
 //! The data plane: proxies HTTP and carries WebSockets to the endpoints behind Services.
 //!
-//! The way of a connection: [`listener`] → [`http`] → [`snapshot`] (match) → [`upstream`] (pick, connect)
-//! → [`upgrade`] → [`tunnel`] driving a [`session`]; [`metrics`] and [`access_log`] see its end.
+//! The way of a connection: [`listener`] → [`downstream`] → [`snapshot`] (match) → [`http`] (forward) or
+//! [`upgrade`], both over [`upstream`] → [`tunnel`] driving a [`session`]; [`metrics`] and [`access_log`] see its end.
 //! The way of configuration: [`control`] → [`snapshot`] → every [`worker`].
 
 pub mod access_log;
@@ -9,10 +9,12 @@ pub mod admin;
 pub mod app;
 pub mod config;
 pub mod control;
+pub mod downstream;
 pub mod error;
 pub mod fleet;
 pub mod http;
 pub mod listener;
+pub mod local;
 pub mod metrics;
 pub mod session;
 pub mod snapshot;

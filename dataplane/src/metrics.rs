@@ -10,6 +10,7 @@ mod process;
 mod sample;
 mod series;
 mod session;
+mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ pub(crate) use self::encode::CONTENT_TYPE;
 pub use self::sample::Sample;
 pub use self::series::{BackendSeries, RouteSeries};
 use self::series::{Book, Counts, latency};
+pub use self::worker::WorkerReport;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
 use crate::wall_clock;

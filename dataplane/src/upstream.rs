@@ -3,7 +3,6 @@
 pub mod balance;
 pub mod body;
 pub mod connect;
-pub mod dial;
 pub mod gate;
 pub mod lease;
 pub mod pool;

@@ -17,10 +17,10 @@ use dataplane::config::Settings;
 use dataplane::control::ChannelStatus;
 use dataplane::fleet::Fleet;
 use dataplane::listener;
+use dataplane::local::{Limits, Shared};
 use dataplane::metrics::Metrics;
 use dataplane::snapshot::build::Builder;
 use dataplane::snapshot::{EndpointGuard, Snapshot};
-use dataplane::worker::{Limits, Shared};
 use routetable::RouteTable;
 use tokio::sync::watch;
 

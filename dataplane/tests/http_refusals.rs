@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dataplane::worker::Limits;
+use dataplane::local::Limits;
 use proxy::{Proxy, Rule};
 use raw::{Backend, Peer, field, nobody, status};
 use routetable::Timeouts;

@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Read};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dataplane::worker::Limits;
+use dataplane::local::Limits;
 use handshake::{KEY, agree, ask, masked_text, text};
 use proxy::{Proxy, Rule};
 use raw::{Backend, PATIENCE, Peer, field, status};

@@ -2,6 +2,7 @@
 //!
 //! Bodies stream both ways, a chunk at a time; neither head is sent before it is checked.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,16 +16,15 @@ use super::body::ResponseBody;
 use super::header as fields;
 use super::record::Record;
 use super::respond;
-use super::service::Client;
 use super::target::Target;
 use crate::error::{Reason, Refusal, Side};
+use crate::http::dial::{Dial, Dialed, Way};
+use crate::local::Local;
 use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
-use crate::upstream::dial::{Dial, Dialed, Way};
 use crate::upstream::gate::Gate;
 use crate::upstream::lease::Lease;
 use crate::upstream::pool::Connection;
-use crate::worker::Local;
 
 /// Forwards a request that `route` took.
 ///
@@ -193,12 +193,15 @@ pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Ref
     Ok(response)
 }
 
+/// The client's address, and ours that it connected to.
+pub type Ends = (SocketAddr, SocketAddr);
+
 /// The request's head as the endpoint gets it. Framing is written anew, of one kind only.
-pub fn request_head(mut parts: Parts, target: &Target, client: &Client, body: &RequestBody) -> Parts {
+pub fn request_head(mut parts: Parts, target: &Target, (peer, local): Ends, body: &RequestBody) -> Parts {
     let chunked = body.size_hint().exact().is_none();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);
-    fields::set_forwarded(&mut parts.headers, client.peer, client.local, &target.host);
+    fields::set_forwarded(&mut parts.headers, peer, local, &target.host);
     parts.headers.insert(header::HOST, target.host.clone());
     if chunked {
         let chunked = HeaderValue::from_static("chunked");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::io::Turn;
-use crate::worker::Limits;
+use crate::local::Limits;
 
 /// One connection's clock. It is set back when it rings, not at every turn.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::io::Speech;
 use crate::access_log::{RequestFacts, RequestOutcome};
 use crate::error::Reason;
+use crate::local::{Local, Shared};
 use crate::snapshot::{EndpointSlot, RouteEntry};
 use crate::upstream::body::Upload;
-use crate::worker::{Local, Shared};
 
 /// Longest host in a record, in bytes.
 const MAX_HOST: usize = 255;

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use super::body::ResponseBody;
 use super::record::Record;
 use crate::error::{Reason, Refusal, Side};
-use crate::worker::Local;
+use crate::local::Local;
 
 /// Field that names the cause of a refusal.
 pub const REASON: HeaderName = HeaderName::from_static("holdfast-reason");

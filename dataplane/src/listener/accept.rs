@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::http::connection;
+use crate::downstream::connection;
+use crate::local::Local;
 use crate::upstream::connect;
-use crate::worker::Local;
 
 /// First and longest pause after the system ran out of descriptors or memory.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

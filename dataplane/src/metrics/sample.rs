@@ -8,12 +8,12 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use routetable::EndpointState;
 
+use super::WorkerReport;
 use super::counted::backend;
 use super::encode::Page;
 use crate::control::ChannelStatus;
 use crate::snapshot::{EndpointSlot, Snapshot};
 use crate::tunnel::{Totals, Traffic};
-use crate::worker::WorkerReport;
 
 /// The state at one moment.
 #[derive(Debug)]

@@ -12,14 +12,14 @@ use tokio::time::timeout_at;
 use super::handover::Pending;
 use super::handshake::{self, Offer};
 use crate::error::{Reason, Refusal};
+use crate::http::dial::{Dial, Dialed, Way};
 use crate::http::header as fields;
 use crate::http::record::Record;
+use crate::local::Local;
 use crate::snapshot::RouteEntry;
 use crate::upstream::body::RequestBody;
-use crate::upstream::dial::{Dial, Dialed, Way};
 use crate::upstream::lease::Lease;
 use crate::upstream::pool::Connection;
-use crate::worker::Local;
 
 /// How an endpoint answered.
 #[derive(Debug)]

@@ -10,12 +10,11 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::access_log::RequestFacts;
 use crate::error::Reason;
 use crate::http::record::Record;
+use crate::local::{Local, SessionContext};
 use crate::snapshot::{EndpointGuard, EndpointSlot};
-use crate::tunnel::{Handover, SessionEnd, SessionStart, Target};
-use crate::worker::{Local, Shared};
+use crate::tunnel::{Handover, SessionStart, Target};
 
 /// A backend that has switched, while its 101 is on the way to the client.
 #[derive(Debug)]
@@ -32,15 +31,6 @@ pub struct Pending {
     pub guard: EndpointGuard,
     /// The handshake's place among those under way.
     pub _permit: OwnedSemaphorePermit,
-}
-
-/// What a session keeps for its end. Small: there is one per idle socket.
-#[derive(Debug)]
-pub struct SessionContext {
-    facts: RequestFacts,
-    _guard: EndpointGuard,
-    /// The client connection's place among those of the worker.
-    _connection: OwnedSemaphorePermit,
 }
 
 /// Hands a session over. Its sockets leave the runtime; the 101 must have been flushed.
@@ -98,29 +88,5 @@ pub fn adopt(
     let snapshot = local.shared.snapshot.load();
     if heard != snapshot.judge(&target) {
         local.end_what_left();
-    }
-}
-
-/// Writes the account of a session that has ended.
-pub fn ended(shared: &Shared, end: &SessionEnd<SessionContext>) {
-    let facts = &end.context.facts;
-    if let (Some(route), Some(slot)) = (&facts.route, &facts.slot) {
-        shared.metrics.session_ended(route, slot, end);
-    }
-    shared.access_log.session(facts, end);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_idle_session_keeps_little() {
-        // Its strings come on top; everything of HTTP is gone.
-        assert!(
-            size_of::<SessionContext>() <= 192,
-            "{}",
-            size_of::<SessionContext>()
-        );
     }
 }

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{Local, Shared, WorkerCommand, WorkerConfig};
+use super::{WorkerCommand, WorkerConfig};
 use crate::listener::accept;
+use crate::local::{Local, Shared};
 use crate::session::ProxyCause;
 use crate::tunnel::{DrainPlan, Filter};
 

@@ -13,24 +13,24 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use routetable::matching::RequestView;
 
-use super::body::ResponseBody;
-use super::forward;
-use super::io::Speech;
-use super::record::Record;
-use super::respond;
-use super::target::{self, Target};
 use crate::error::{Reason, Refusal};
+use crate::http::body::ResponseBody;
+use crate::http::forward;
+use crate::http::io::Speech;
+use crate::http::record::Record;
+use crate::http::respond;
+use crate::http::target::{self, Target};
+use crate::local::Local;
 use crate::snapshot::RouteEntry;
 use crate::upgrade::exchange::{self, Answer};
 use crate::upgrade::handover::Pending;
 use crate::upgrade::handshake;
 use crate::upstream::body::RequestBody;
 use crate::upstream::lease::Lease;
-use crate::worker::Local;
 
 /// What the requests of one client connection share.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     /// The client's address.
     pub peer: SocketAddr,
     /// The address it connected to.
@@ -47,7 +47,7 @@ pub struct Client {
 
 /// Answers the requests of one client connection.
 #[derive(Clone)]
-pub struct Answerer {
+pub(super) struct Answerer {
     /// The worker.
     pub local: Rc<Local>,
     /// The connection.
@@ -108,7 +108,7 @@ impl Answerer {
         let route = self.route(&request, &target)?;
         record.set_route(&route);
         let (parts, body) = request.into_parts();
-        let parts = forward::request_head(parts, &target, &self.client, &body);
+        let parts = forward::request_head(parts, &target, (self.client.peer, self.client.local), &body);
         let request = Request::from_parts(parts, body);
         let Some(offer) = offer else {
             let (response, lease) = forward::forward(local, &route, request, record).await?;

@@ -15,14 +15,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::io::{ClientIo, Speech, Turn};
-use super::patience::Patience;
-use super::record::Record;
-use super::respond;
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
+use crate::http::io::{ClientIo, Speech, Turn};
+use crate::http::patience::Patience;
+use crate::http::record::Record;
+use crate::http::respond;
+use crate::local::Local;
 use crate::upgrade::handover;
-use crate::worker::Local;
 
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
 /// not reset it before the client has read our answer.

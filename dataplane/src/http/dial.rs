@@ -7,13 +7,13 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::balance;
-use super::connect::{self, ConnectError};
-use super::pool::Connection;
+use super::record::Record;
 use crate::error::{Reason, Refusal};
-use crate::http::record::Record;
+use crate::local::Local;
 use crate::snapshot::{Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
-use crate::worker::Local;
+use crate::upstream::balance;
+use crate::upstream::connect::{self, ConnectError};
+use crate::upstream::pool::Connection;
 
 /// Endpoints tried for one request. Nothing was sent to those that failed.
 const ATTEMPTS: usize = 3;

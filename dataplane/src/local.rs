@@ -1,4 +1,9 @@
-//! What the tasks of one worker share: plain cells, no locks.
+//! What the tasks of one worker share: plain cells, no locks. `http`, `upgrade` and `downstream` borrow
+//! it; it knows none of them.
+
+mod account;
+mod date;
+mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -9,10 +14,11 @@ use fastrand::Rng;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Shared, WorkerReport};
-use crate::http::date::DateClock;
+pub use self::account::SessionContext;
+use self::date::DateClock;
+pub use self::shared::{Limits, Shared};
+use crate::metrics::WorkerReport;
 use crate::tunnel::{TableSettings, Target, TunnelTable};
-use crate::upgrade::handover::{self, SessionContext};
 use crate::upstream::pool::Pool;
 
 /// One worker's own things.
@@ -48,7 +54,7 @@ impl Local {
             ..TableSettings::default()
         };
         let accounts = Arc::clone(&shared);
-        let tunnels = TunnelTable::new(settings, move |end| handover::ended(&accounts, &end))?;
+        let tunnels = TunnelTable::new(settings, move |end| account::ended(&accounts, &end))?;
         Ok(Rc::new(Self {
             index,
             shared,

@@ -1,0 +1,5 @@
+//! One client connection: a [`connection`] carries requests, a [`service`] takes each from its head to a
+//! refusal, a forwarded answer or an upgrade.
+
+pub mod connection;
+mod service;
