@@ -1,4 +1,4 @@
-//! One client connection: a [`connection`] carries requests, a [`service`] takes each from its head to a
+//! One client connection: a [`connection`] carries requests, a `service` takes each from its head to a
 //! refusal, a forwarded answer or an upgrade.
 
 pub mod connection;

@@ -1,5 +1,6 @@
-//! HTTP/1.1 between clients and endpoints: one [`connection`] carries requests, a [`service`] takes
-//! each from its head to a refusal, a forwarded answer or an upgrade.
+//! HTTP/1.1 between clients and endpoints: what a request needs on its way. It is read strictly
+//! ([`target`], [`header`]), gets a connection ([`dial`]), is forwarded ([`forward`]) or refused
+//! ([`respond`]), and its [`record`] is written.
 //!
 //! Hyper parses and frames; this module does what a proxy must add (RFC 9110 section 7, RFC 9112).
 
