@@ -79,8 +79,9 @@ async fn compile_each(
                 (compiled, report)
             });
             let (compiled, report) = compile.await.context("compiling the objects")?;
+            let compiled = Arc::new(compiled);
             journal.note(&compiled, report);
-            if out.send(Some(Arc::new(compiled))).is_err() {
+            if out.send(Some(compiled)).is_err() {
                 return Ok(());
             }
         }

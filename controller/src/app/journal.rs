@@ -1,8 +1,8 @@
 //! What the log says about the objects: each remark once, and again when it is settled.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use routetable::canonical::Digest;
 use tracing::{error, info, warn};
 
 use crate::compile::{Compiled, Finding, Severity};
@@ -11,12 +11,12 @@ use crate::compile::{Compiled, Finding, Severity};
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     standing: BTreeSet<(Severity, String)>,
-    digest: Option<Digest>,
+    last: Option<Arc<Compiled>>,
 }
 
 impl Journal {
     /// Logs what differs from the last compilation.
-    pub(super) fn note(&mut self, compiled: &Compiled, report: Vec<Finding>) {
+    pub(super) fn note(&mut self, compiled: &Arc<Compiled>, report: Vec<Finding>) {
         let mut now = BTreeSet::new();
         for finding in &report {
             // Lines move with every edit; that is no news.
@@ -37,9 +37,8 @@ impl Journal {
             info!("settled: {text}");
         }
         self.standing = now;
-        let digest = Some(compiled.table.digest());
-        if self.digest != digest {
-            self.digest = digest;
+        let last = self.last.replace(Arc::clone(compiled));
+        if last.is_none_or(|last| last.table != compiled.table) {
             let count = |severity| {
                 report
                     .iter()
