@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 findings, 2 usage or failure. What a command prints for its caller goes to
 //! stdout, everything else to stderr.
 
+mod clear_status;
 mod connect;
 mod crds;
 mod demo;
@@ -46,6 +47,8 @@ enum Command {
     /// Print the custom resource definitions
     #[command(subcommand)]
     Crds(crds::Action),
+    /// Take back what the controller wrote into the statuses of a cluster, before or after it is removed
+    ClearStatus(clear_status::Args),
     /// Print the version
     Version,
 }
@@ -86,6 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Lint(args) => lint::run(&args),
         Command::Routes(args) => routes::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::ClearStatus(args) => block_on(clear_status::run(args)),
         Command::Crds(action) => crds::run(&action),
         Command::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
