@@ -65,14 +65,12 @@ async fn compile_each(
     mut loaded: watch::Receiver<Option<Arc<Loaded>>>,
     out: watch::Sender<Option<Arc<Compiled>>>,
 ) -> anyhow::Result<()> {
-    // A folder holds all there is: nobody else could be meant by an object without a class.
-    let settings = compile::Settings {
-        watch_without_class: true,
-    };
+    let settings = Arc::new(compile::Settings::for_files());
     let mut journal = Journal::default();
     loop {
         let now = loaded.borrow_and_update().clone();
         if let Some(now) = now {
+            let settings = Arc::clone(&settings);
             let compile = tokio::task::spawn_blocking(move || {
                 let compiled = compile::compile(&now.world, &settings);
                 let report = now.report(&compiled);
