@@ -77,23 +77,40 @@ async fn connection(stream: TcpStream, view: View) {
     let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(view, &request)) });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(TIMEOUTS.0);
-    if let Ok(Err(error)) = timeout(TIMEOUTS.1, builder.serve_connection(TokioIo::new(stream), service)).await {
+    if let Ok(Err(error)) = timeout(
+        TIMEOUTS.1,
+        builder.serve_connection(TokioIo::new(stream), service),
+    )
+    .await
+    {
         debug!(%error, "admin connection ended");
     }
 }
 
 fn answer<B>(view: &View, request: &Request<B>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "the admin port is read-only: use GET\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut response = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "the admin port is read-only: use GET\n",
+        );
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if view.published.borrow().is_some() => text(StatusCode::OK, "ok\n"),
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not every kind was listed yet; the log says which is missing\n"),
+        "/readyz" => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not every kind was listed yet; the log says which is missing\n",
+        ),
         "/metrics" => {
-            let number = view.published.borrow().as_ref().map_or(0, |published| published.version.number);
+            let number = view
+                .published
+                .borrow()
+                .as_ref()
+                .map_or(0, |published| published.version.number);
             view.metrics.published(number);
             view.metrics.connected(view.peers.list().len());
             let mut response = text(StatusCode::OK, view.metrics.page());
@@ -101,7 +118,10 @@ fn answer<B>(view: &View, request: &Request<B>) -> Response<Full<Bytes>> {
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }
-        "/version" => text(StatusCode::OK, concat!("holdfast-controller ", env!("CARGO_PKG_VERSION"), "\n")),
+        "/version" => text(
+            StatusCode::OK,
+            concat!("holdfast-controller ", env!("CARGO_PKG_VERSION"), "\n"),
+        ),
         _ => text(StatusCode::NOT_FOUND, PATHS),
     }
 }

@@ -59,7 +59,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             None => {
                 let cluster = kubernetes::open(&settings.kubernetes).await?;
                 let to_report = cluster.reports(compiled.clone(), peers.clone());
-                reports = to_report.map(|to_report| tokio::spawn(to_report.run(Arc::clone(&metrics), ending)));
+                reports =
+                    to_report.map(|to_report| tokio::spawn(to_report.run(Arc::clone(&metrics), ending)));
                 info!(socket = %settings.socket.display(), "started, with a cluster");
                 cluster.compile_each(compiled_in, &metrics).await
             }

@@ -45,11 +45,23 @@ impl Default for Metrics {
         let statuses = Family::default();
         registry.register("status_updates", "Statuses written, by outcome", statuses.clone());
         let routes = Family::default();
-        registry.register("routes", "Ingresses and WebSocketRoutes that are ours, by state", routes.clone());
+        registry.register(
+            "routes",
+            "Ingresses and WebSocketRoutes that are ours, by state",
+            routes.clone(),
+        );
         let version = Gauge::default();
-        registry.register("config_generation", "Count of the table that was published last", version.clone());
+        registry.register(
+            "config_generation",
+            "Count of the table that was published last",
+            version.clone(),
+        );
         let dataplanes = Gauge::default();
-        registry.register("dataplanes_connected", "Data planes on the local channel", dataplanes.clone());
+        registry.register(
+            "dataplanes_connected",
+            "Data planes on the local channel",
+            dataplanes.clone(),
+        );
         Self {
             registry,
             leader,

@@ -16,16 +16,12 @@ pub(super) async fn follow(
     out: watch::Sender<Option<Arc<Compiled>>>,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    // A folder holds all there is: nobody else could be meant by an object without a class.
-    let settings = compile::Settings {
-        watch_without_class: true,
-        ..compile::Settings::default()
-    };
+    let settings = Arc::new(compile::Settings::for_files());
     let mut journal = Journal::default();
     loop {
         let now = loaded.borrow_and_update().clone();
         if let Some(now) = now {
-            let settings = settings.clone();
+            let settings = Arc::clone(&settings);
             let compile = tokio::task::spawn_blocking(move || {
                 let compiled = compile::compile(&now.world, &settings);
                 let report = now.report(&compiled);

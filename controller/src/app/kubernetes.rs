@@ -39,7 +39,10 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
     };
     let client = connect::client(&credentials).await?;
     let board = Board::default();
-    let namespaces = match (&settings.watch_namespace_selector, settings.watch_namespaces.as_slice()) {
+    let namespaces = match (
+        &settings.watch_namespace_selector,
+        settings.watch_namespaces.as_slice(),
+    ) {
         (Some(selector), _) => Namespaces::Selected(selector.clone()),
         (None, []) => Namespaces::All,
         (None, names) => Namespaces::Named(names.iter().cloned().collect()),
@@ -52,7 +55,10 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
     let cluster = Cluster::open(client.clone(), &scope, board.clone()).await;
     let identity = Identity {
         pod: pod_name(settings)?,
-        namespace: settings.pod_namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned()),
+        namespace: settings
+            .pod_namespace
+            .clone()
+            .unwrap_or_else(|| client.default_namespace().to_owned()),
         lease: settings.lease_name.clone(),
         duration: settings.lease_duration,
         controller: settings.controller_name.clone(),
@@ -84,7 +90,10 @@ fn pod_name(settings: &Kubernetes) -> anyhow::Result<String> {
         return Ok(name.clone());
     }
     let system = rustix::system::uname();
-    let name = system.nodename().to_str().context("the host's name is not text; set `--pod-name`")?;
+    let name = system
+        .nodename()
+        .to_str()
+        .context("the host's name is not text; set `--pod-name`")?;
     Ok(name.to_lowercase())
 }
 
@@ -104,7 +113,11 @@ impl Reports {
 
 impl Opened {
     /// Who reports; nobody if statuses are not to be written.
-    pub(super) fn reports(&self, compiled: watch::Receiver<Option<Arc<Compiled>>>, peers: Peers) -> Option<Reports> {
+    pub(super) fn reports(
+        &self,
+        compiled: watch::Receiver<Option<Arc<Compiled>>>,
+        peers: Peers,
+    ) -> Option<Reports> {
         Some(Reports {
             client: self.client.clone(),
             identity: self.identity.clone(),
@@ -124,7 +137,9 @@ impl Opened {
         metrics: &Metrics,
     ) -> anyhow::Result<()> {
         let Self {
-            mut cluster, settings, ..
+            mut cluster,
+            settings,
+            ..
         } = self;
         let settings = Arc::new(settings);
         let mut journal = Journal::default();
@@ -155,5 +170,8 @@ impl Opened {
 /// What others do in the same cluster is no news.
 fn worth_logging(compiled: &Compiled) -> Vec<Finding> {
     let findings = compiled.findings.iter();
-    findings.filter(|finding| finding.severity != Severity::Info).cloned().collect()
+    findings
+        .filter(|finding| finding.severity != Severity::Info)
+        .cloned()
+        .collect()
 }

@@ -29,6 +29,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         context: args.context,
     };
     let cleared = clear(&client(&credentials).await?).await?;
-    println!("cleared {cleared} {}", if cleared == 1 { "status" } else { "statuses" });
+    println!(
+        "cleared {cleared} {}",
+        if cleared == 1 { "status" } else { "statuses" }
+    );
     Ok(Exit::Fine)
 }

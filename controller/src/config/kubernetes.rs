@@ -69,7 +69,12 @@ pub struct Kubernetes {
     pub publish_service: Option<ServiceName>,
 
     /// Addresses (IP or DNS name) that go into the statuses, separated by commas
-    #[arg(long, env = "HOLDFAST_PUBLISH_ADDRESS", value_name = "ADDR,ADDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "HOLDFAST_PUBLISH_ADDRESS",
+        value_name = "ADDR,ADDR",
+        value_delimiter = ','
+    )]
     pub publish_address: Vec<String>,
 
     /// Write statuses and events
@@ -88,7 +93,12 @@ pub struct Kubernetes {
     pub pod_namespace: Option<String>,
 
     /// Name of the Lease by which the replicas choose the one that writes; their own Leases begin with it
-    #[arg(long, env = "HOLDFAST_LEASE_NAME", value_name = "NAME", default_value = "holdfast")]
+    #[arg(
+        long,
+        env = "HOLDFAST_LEASE_NAME",
+        value_name = "NAME",
+        default_value = "holdfast"
+    )]
     pub lease_name: String,
 
     /// Time without a sign of life after which a replica counts as gone
@@ -110,11 +120,15 @@ impl FromStr for ServiceName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => Ok(Self {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            _ => Err(format!("must be a namespace and a name such as 'holdfast/holdfast'; got '{text}'")),
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err(format!(
+                "must be a namespace and a name such as 'holdfast/holdfast'; got '{text}'"
+            )),
         }
     }
 }

@@ -86,7 +86,12 @@ impl Entry {
     }
 
     /// Notes what it serves, and what of that it refuses.
-    pub(super) fn serves(&self, version: Version, published: Option<Arc<Published>>, refused: Vec<ItemError>) {
+    pub(super) fn serves(
+        &self,
+        version: Version,
+        published: Option<Arc<Published>>,
+        refused: Vec<ItemError>,
+    ) {
         self.update(|peer| {
             peer.serves = Some(version);
             peer.published = published;

@@ -200,7 +200,12 @@ impl Cluster {
                 self.enter(name);
             }
         }
-        let left: Vec<String> = self.by_namespace.keys().filter(|name| !selected.contains(*name)).cloned().collect();
+        let left: Vec<String> = self
+            .by_namespace
+            .keys()
+            .filter(|name| !selected.contains(*name))
+            .cloned()
+            .collect();
         for name in left {
             info!(namespace = %name, "its labels no longer fit: leaving it");
             for (feed, task) in self.by_namespace.remove(&name).unwrap_or_default() {
@@ -223,7 +228,10 @@ impl Cluster {
             self.index.expect(id, kind, namespace);
             let task = self.feeds.spawn(work);
             if let Some(namespace) = namespace {
-                self.by_namespace.entry(namespace.to_owned()).or_default().push((id, task));
+                self.by_namespace
+                    .entry(namespace.to_owned())
+                    .or_default()
+                    .push((id, task));
             }
         }
     }

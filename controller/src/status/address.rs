@@ -50,7 +50,9 @@ pub(super) async fn follow(client: Client, publish: Publish, out: watch::Sender<
 }
 
 async fn follow_service(services: Api<Service>, name: &str, out: &watch::Sender<Addresses>) {
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}")).timeout(WATCH_SECONDS);
+    let config = watcher::Config::default()
+        .fields(&format!("metadata.name={name}"))
+        .timeout(WATCH_SECONDS);
     let mut events = pin!(watcher::watcher(services, config));
     let mut said = false;
     let mut found = None;
@@ -95,16 +97,27 @@ async fn follow_service(services: Api<Service>, name: &str, out: &watch::Sender<
 
 /// A load balancer's addresses, else those that the Service has by itself.
 fn of_service(service: &Service) -> BTreeSet<String> {
-    let status = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-    let balancer = status.and_then(|status| status.ingress.as_deref()).unwrap_or_default();
-    let mut addresses: BTreeSet<String> =
-        balancer.iter().filter_map(|entry| entry.hostname.clone().or_else(|| entry.ip.clone())).collect();
+    let status = service
+        .status
+        .as_ref()
+        .and_then(|status| status.load_balancer.as_ref());
+    let balancer = status
+        .and_then(|status| status.ingress.as_deref())
+        .unwrap_or_default();
+    let mut addresses: BTreeSet<String> = balancer
+        .iter()
+        .filter_map(|entry| entry.hostname.clone().or_else(|| entry.ip.clone()))
+        .collect();
     let Some(spec) = &service.spec else {
         return addresses;
     };
     addresses.extend(spec.external_ips.iter().flatten().cloned());
     if addresses.is_empty() && spec.type_.as_deref() != Some("LoadBalancer") {
-        let own = spec.cluster_ips.iter().flatten().filter(|ip| ip.parse::<IpAddr>().is_ok());
+        let own = spec
+            .cluster_ips
+            .iter()
+            .flatten()
+            .filter(|ip| ip.parse::<IpAddr>().is_ok());
         addresses.extend(own.cloned());
     }
     addresses

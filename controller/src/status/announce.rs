@@ -28,13 +28,20 @@ const PAUSE: Duration = Duration::from_millis(300);
 const SIGNS: u32 = 3;
 
 /// Announces what `serving` says, and every few seconds that this replica lives.
-pub(super) async fn announce(leases: &Api<Lease>, identity: &Identity, mut serving: watch::Receiver<Serving>) {
+pub(super) async fn announce(
+    leases: &Api<Lease>,
+    identity: &Identity,
+    mut serving: watch::Receiver<Serving>,
+) {
     let name = name(identity);
     // After a restart of this controller alone, the data plane still serves what was said before.
     let mut said = former(leases, &name, identity.duration).await;
     let mut trouble = false;
     loop {
-        let now = serving.borrow_and_update().as_ref().map(|buckets| buckets.encode());
+        let now = serving
+            .borrow_and_update()
+            .as_ref()
+            .map(|buckets| buckets.encode());
         said = now.or(said);
         let lease = lease(identity, &name, said.as_deref());
         let params = PatchParams::apply(FIELD_MANAGER).force();
@@ -48,7 +55,12 @@ pub(super) async fn announce(leases: &Api<Lease>, identity: &Identity, mut servi
             }
             Ok(Err(_)) | Err(_) => debug!(lease = %name, "can't announce what is served"),
         }
-        let next = Instant::now() + if trouble { PAUSE * 5 } else { identity.duration / SIGNS };
+        let next = Instant::now()
+            + if trouble {
+                PAUSE * 5
+            } else {
+                identity.duration / SIGNS
+            };
         let earliest = Instant::now() + PAUSE;
         tokio::select! {
             () = sleep_until(next) => {}

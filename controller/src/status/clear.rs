@@ -20,7 +20,9 @@ const PAGE: u32 = 500;
 /// # Errors
 /// The API server refuses, or is not there.
 pub async fn clear(client: &Client) -> anyhow::Result<usize> {
-    let ingresses = clear_kind::<Ingress>(client).await.context("clearing the statuses of Ingresses")?;
+    let ingresses = clear_kind::<Ingress>(client)
+        .await
+        .context("clearing the statuses of Ingresses")?;
     let routes = clear_kind::<WebSocketRoute>(client).await;
     let routes = match routes {
         // Without the definition there are none.
@@ -32,7 +34,10 @@ pub async fn clear(client: &Client) -> anyhow::Result<usize> {
 
 async fn clear_kind<K>(client: &Client) -> Result<usize, kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned,
 {
     let everywhere: Api<K> = Api::all(client.clone());
     let mut params = ListParams::default().limit(PAGE);
@@ -48,7 +53,13 @@ where
                 "metadata": {"name": name, "namespace": namespace},
                 "status": {},
             });
-            let patched = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(body)).await;
+            let patched = api
+                .patch_status(
+                    &name,
+                    &PatchParams::apply(FIELD_MANAGER).force(),
+                    &Patch::Apply(body),
+                )
+                .await;
             match patched {
                 Ok(_) => {
                     info!("cleared the status of {} {namespace}/{name}", K::kind(&()));
@@ -67,5 +78,7 @@ where
 
 fn is_ours<K>(object: &PartialObjectMeta<K>) -> bool {
     let mut managers = object.metadata.managed_fields.iter().flatten();
-    managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.as_deref() == Some("status"))
+    managers.any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.as_deref() == Some("status")
+    })
 }

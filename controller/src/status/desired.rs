@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::compile::{ObjectStatus, Outcome};
-use crate::crd::websocketroute::{Endpoints, LoadBalancer, LoadBalancerIngress, WebSocketRouteStatus};
+use crate::crd::status::{EndpointCount, LoadBalancer, LoadBalancerAddress, WebSocketRouteStatus};
 
 /// Longest message of a condition, in bytes.
 const MAX_MESSAGE: usize = 1024;
@@ -52,8 +52,13 @@ pub(super) fn route(
     now: &Time,
 ) -> WebSocketRouteStatus {
     let conditions = conditions(status, programmed).into_iter().map(|wanted| {
-        let known = standing.conditions.iter().find(|known| known.type_ == wanted.kind);
-        let since = known.filter(|known| known.status == wanted.status).map(|known| known.last_transition_time.clone());
+        let known = standing
+            .conditions
+            .iter()
+            .find(|known| known.type_ == wanted.kind);
+        let since = known
+            .filter(|known| known.status == wanted.status)
+            .map(|known| known.last_transition_time.clone());
         Condition {
             type_: wanted.kind.to_owned(),
             status: wanted.status.to_owned(),
@@ -63,14 +68,14 @@ pub(super) fn route(
             last_transition_time: since.unwrap_or_else(|| now.clone()),
         }
     });
-    let ingress: Vec<LoadBalancerIngress> = addresses
+    let ingress: Vec<LoadBalancerAddress> = addresses
         .iter()
         .map(|address| match address.parse::<IpAddr>() {
-            Ok(_) => LoadBalancerIngress {
+            Ok(_) => LoadBalancerAddress {
                 ip: Some(address.clone()),
                 hostname: None,
             },
-            Err(_) => LoadBalancerIngress {
+            Err(_) => LoadBalancerAddress {
                 ip: None,
                 hostname: Some(address.clone()),
             },
@@ -81,7 +86,7 @@ pub(super) fn route(
         controller_name: Some(controller.to_owned()),
         conditions: conditions.collect(),
         urls: status.urls.clone(),
-        endpoints: Some(Endpoints {
+        endpoints: Some(EndpointCount {
             ready: i32::try_from(status.endpoints_ready).unwrap_or(i32::MAX),
             total: i32::try_from(status.endpoints_total).unwrap_or(i32::MAX),
         }),
@@ -113,8 +118,18 @@ struct Wanted {
 }
 
 fn conditions(status: &ObjectStatus, programmed: &Programmed) -> Vec<Wanted> {
-    let accepted = outcome("Accepted", &status.accepted, "Accepted", "the route has a meaning");
-    let resolved = outcome("ResolvedRefs", &status.resolved_refs, "ResolvedRefs", "everything it refers to exists");
+    let accepted = outcome(
+        "Accepted",
+        &status.accepted,
+        "Accepted",
+        "the route has a meaning",
+    );
+    let resolved = outcome(
+        "ResolvedRefs",
+        &status.resolved_refs,
+        "ResolvedRefs",
+        "everything it refers to exists",
+    );
     let served = match programmed {
         Programmed::Yes => wanted("Programmed", true, "Programmed", "every replica serves it"),
         Programmed::Nothing => wanted("Programmed", false, "Invalid", "none of its rules is served"),
@@ -133,11 +148,20 @@ fn conditions(status: &ObjectStatus, programmed: &Programmed) -> Vec<Wanted> {
         .filter_map(|(kind, message)| Some(wanted(kind, true, kind, message.as_deref()?)))
         .collect();
     let must_hold = [&accepted, &resolved];
-    let cause = must_hold.into_iter().find(|condition| condition.status == "False");
-    let cause = cause.or(troubles.first()).or(Some(&served).filter(|served| served.status == "False"));
+    let cause = must_hold
+        .into_iter()
+        .find(|condition| condition.status == "False");
+    let cause = cause
+        .or(troubles.first())
+        .or(Some(&served).filter(|served| served.status == "False"));
     let ready = match cause {
         Some(cause) => wanted("Ready", false, &cause.reason, &cause.message),
-        None => wanted("Ready", true, "Ready", "every replica serves it, and its endpoints are ready"),
+        None => wanted(
+            "Ready",
+            true,
+            "Ready",
+            "every replica serves it, and its endpoints are ready",
+        ),
     };
     let mut all = vec![accepted, resolved, served, ready];
     all.extend(troubles);
@@ -174,10 +198,19 @@ pub(super) fn is_same(a: &WebSocketRouteStatus, b: &WebSocketRouteStatus) -> boo
 pub(super) fn is_same_but_counts(a: &WebSocketRouteStatus, b: &WebSocketRouteStatus) -> bool {
     let told = |status: &WebSocketRouteStatus| {
         let condition = |c: &Condition| {
-            (c.type_.clone(), c.status.clone(), c.reason.clone(), c.message.clone(), c.observed_generation)
+            (
+                c.type_.clone(),
+                c.status.clone(),
+                c.reason.clone(),
+                c.message.clone(),
+                c.observed_generation,
+            )
         };
         // Somebody else's conditions are none of our business.
-        let ours = status.conditions.iter().filter(|c| KINDS.contains(&c.type_.as_str()));
+        let ours = status
+            .conditions
+            .iter()
+            .filter(|c| KINDS.contains(&c.type_.as_str()));
         ours.map(condition).collect::<BTreeSet<_>>()
     };
     a.observed_generation == b.observed_generation

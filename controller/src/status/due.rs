@@ -76,7 +76,10 @@ impl Due {
     /// Counts a write; true when the row has just become suspiciously long.
     pub(super) fn is_written(&mut self, key: &ObjectKey, now: Instant) -> bool {
         let free_at = self.may_write_at(key);
-        let row = self.rows.entry(key.clone()).or_insert(Row { last: now, length: 0 });
+        let row = self
+            .rows
+            .entry(key.clone())
+            .or_insert(Row { last: now, length: 0 });
         let is_over = now > free_at.unwrap_or(row.last) + ROW_ENDS;
         row.length = if is_over { 1 } else { row.length + 1 };
         row.last = now;

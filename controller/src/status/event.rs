@@ -55,8 +55,14 @@ pub(super) async fn report(
     let mut trouble = false;
     loop {
         if leadership.borrow_and_update().holds() {
-            let now = compiled.borrow_and_update().as_ref().map(|compiled| remarks(compiled)).unwrap_or_default();
-            let news = now.difference(&standing).take(MAX_WAITING.saturating_sub(waiting.len()));
+            let now = compiled
+                .borrow_and_update()
+                .as_ref()
+                .map(|compiled| remarks(compiled))
+                .unwrap_or_default();
+            let news = now
+                .difference(&standing)
+                .take(MAX_WAITING.saturating_sub(waiting.len()));
             waiting.extend(news.cloned());
             standing = now;
         } else {
@@ -84,9 +90,15 @@ pub(super) async fn report(
 }
 
 fn remarks(compiled: &Compiled) -> BTreeSet<Remark> {
-    let wrong = compiled.findings.iter().filter(|finding| finding.severity != Severity::Info);
+    let wrong = compiled
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Info);
     let remark = |finding: &crate::compile::Finding| {
-        let object = finding.object.clone().filter(|object| compiled.statuses.contains_key(object))?;
+        let object = finding
+            .object
+            .clone()
+            .filter(|object| compiled.statuses.contains_key(object))?;
         let mut note = finding.text();
         note.truncate(note.floor_char_boundary(MAX_NOTE));
         Some(Remark {
@@ -98,7 +110,12 @@ fn remarks(compiled: &Compiled) -> BTreeSet<Remark> {
     wrong.filter_map(remark).collect()
 }
 
-async fn tell(client: &Client, identity: &Identity, board: &Board, remark: &Remark) -> Result<(), kube::Error> {
+async fn tell(
+    client: &Client,
+    identity: &Identity,
+    board: &Board,
+    remark: &Remark,
+) -> Result<(), kube::Error> {
     let Some(observed) = board.get(&remark.object) else {
         return Ok(());
     };
@@ -139,7 +156,15 @@ async fn tell(client: &Client, identity: &Identity, board: &Board, remark: &Rema
                 last_observed_time: now,
             };
             let again = json!({"series": series});
-            api.patch(&name, &PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }, &Patch::Merge(again)).await?;
+            api.patch(
+                &name,
+                &PatchParams {
+                    field_manager: Some(FIELD_MANAGER.to_owned()),
+                    ..PatchParams::default()
+                },
+                &Patch::Merge(again),
+            )
+            .await?;
             Ok(())
         }
         created => created.map(drop),

@@ -47,13 +47,22 @@ struct Seen {
 }
 
 /// Tries to lead for as long as it is polled.
-pub(super) async fn campaign(leases: &Api<Lease>, identity: &Identity, out: watch::Sender<Leadership>, metrics: &Metrics) {
+pub(super) async fn campaign(
+    leases: &Api<Lease>,
+    identity: &Identity,
+    out: watch::Sender<Leadership>,
+    metrics: &Metrics,
+) {
     let mut seen: Option<Seen> = None;
     let mut led = false;
     let mut trouble = false;
     loop {
         let asked = Instant::now();
-        let attempt = timeout(identity.duration / LOOKS * 2, attempt(leases, identity, &mut seen)).await;
+        let attempt = timeout(
+            identity.duration / LOOKS * 2,
+            attempt(leases, identity, &mut seen),
+        )
+        .await;
         match attempt {
             Ok(Ok(true)) => {
                 trouble = false;
@@ -97,13 +106,20 @@ pub(super) async fn give_up(leases: &Api<Lease>, identity: &Identity) {
     }
     spec.holder_identity = None;
     spec.renew_time = Some(now());
-    if let Err(error) = leases.replace(&identity.lease, &PostParams::default(), &lease).await {
+    if let Err(error) = leases
+        .replace(&identity.lease, &PostParams::default(), &lease)
+        .await
+    {
         debug!(%error, "can't give up the Lease; it runs out");
     }
 }
 
 /// True when this replica holds the Lease.
-async fn attempt(leases: &Api<Lease>, identity: &Identity, seen: &mut Option<Seen>) -> Result<bool, kube::Error> {
+async fn attempt(
+    leases: &Api<Lease>,
+    identity: &Identity,
+    seen: &mut Option<Seen>,
+) -> Result<bool, kube::Error> {
     let Some(lease) = leases.get_opt(&identity.lease).await? else {
         let created = leases.create(&PostParams::default(), &fresh(identity)).await;
         return conflict_is_no(created);
@@ -115,7 +131,11 @@ async fn attempt(leases: &Api<Lease>, identity: &Identity, seen: &mut Option<See
             at: Instant::now(),
         });
     }
-    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+    let holder = lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.holder_identity.clone())
+        .unwrap_or_default();
     let unchanged = seen.as_ref().map(|known| known.at.elapsed()).unwrap_or_default();
     let is_ours = holder == identity.pod;
     if !is_ours && !holder.is_empty() && unchanged < patience(&lease, identity) {
@@ -130,13 +150,19 @@ async fn attempt(leases: &Api<Lease>, identity: &Identity, seen: &mut Option<See
     }
     spec.lease_duration_seconds = seconds(identity.duration);
     spec.renew_time = Some(now());
-    conflict_is_no(leases.replace(&identity.lease, &PostParams::default(), &next).await)
+    conflict_is_no(
+        leases
+            .replace(&identity.lease, &PostParams::default(), &next)
+            .await,
+    )
 }
 
 /// Time without a change after which the Lease is anyone's: as its holder wrote it.
 fn patience(lease: &Lease, identity: &Identity) -> Duration {
     let written = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-    let written = written.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let written = written
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .map(Duration::from_secs);
     written.unwrap_or(identity.duration) / 10 * TAKEN
 }
 

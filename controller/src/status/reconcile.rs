@@ -127,11 +127,19 @@ impl Reconciler {
             Some(last) => {
                 self.wanted.follow(&last.table, &next.table);
                 for (key, status) in &next.statuses {
-                    if last.statuses.get(key).is_none_or(|known| !Arc::ptr_eq(known, status) && known != status) {
+                    if last
+                        .statuses
+                        .get(key)
+                        .is_none_or(|known| !Arc::ptr_eq(known, status) && known != status)
+                    {
                         self.due.plan(key, now);
                     }
                 }
-                for key in last.statuses.keys().filter(|key| !next.statuses.contains_key(*key)) {
+                for key in last
+                    .statuses
+                    .keys()
+                    .filter(|key| !next.statuses.contains_key(*key))
+                {
                     self.due.plan(key, now);
                 }
                 self.current = Some(next);
@@ -180,13 +188,18 @@ impl Reconciler {
             return;
         };
         let echo = self.echoes.get(&key).copied();
-        let not_before = [Some(not_before), echo, self.due.may_write_at(&key)].into_iter().flatten().max();
+        let not_before = [Some(not_before), echo, self.due.may_write_at(&key)]
+            .into_iter()
+            .flatten()
+            .max();
         if let Some(later) = not_before.filter(|at| *at > now) {
             self.due.plan(&key, later);
             return;
         }
         if self.due.is_written(&key, now) {
-            warn!("the status of {key} was changed again and again; does another controller write it? writing more slowly");
+            warn!(
+                "the status of {key} was changed again and again; does another controller write it? writing more slowly"
+            );
         }
         self.next_write = now + SPACING;
         self.echoes.insert(key.clone(), now + ECHO);
@@ -236,7 +249,8 @@ impl Reconciler {
             }
             ObservedStatus::Route(standing) => {
                 let time = Time(Timestamp::now());
-                let wanted = desired::route(status, &programmed, &addresses, &self.controller, standing, &time);
+                let wanted =
+                    desired::route(status, &programmed, &addresses, &self.controller, standing, &time);
                 if desired::is_same(&wanted, standing) {
                     return None;
                 }

@@ -60,7 +60,11 @@ pub(super) async fn follow(
     let mut known = false;
     let mut said = false;
     loop {
-        let next = seen.values().map(|lease| lease.at + identity.duration).filter(|at| *at > Instant::now()).min();
+        let next = seen
+            .values()
+            .map(|lease| lease.at + identity.duration)
+            .filter(|at| *at > Instant::now())
+            .min();
         tokio::select! {
             Some(event) = events.next() => match event {
                 Ok(Event::Init) => listed.clear(),
@@ -104,12 +108,23 @@ pub(super) async fn follow(
 
 fn note(seen: &mut BTreeMap<String, Seen>, lease: &Lease) {
     let annotations = lease.annotations();
-    let Some(replica) = annotations.get(REPLICA) else { return };
-    let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
-    let serves = annotations.get(SERVES).and_then(|text| Buckets::decode(text)).map(Arc::new);
+    let Some(replica) = annotations.get(REPLICA) else {
+        return;
+    };
+    let renewed = lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.renew_time.as_ref())
+        .map(|time| time.0);
+    let serves = annotations
+        .get(SERVES)
+        .and_then(|text| Buckets::decode(text))
+        .map(Arc::new);
     let known = seen.get(&lease.name_any());
     // Clocks differ: a replica lives as long as its Lease keeps changing before our eyes.
-    let at = known.filter(|known| known.renewed == renewed).map_or_else(Instant::now, |known| known.at);
+    let at = known
+        .filter(|known| known.renewed == renewed)
+        .map_or_else(Instant::now, |known| known.at);
     let now = Seen {
         replica: replica.clone(),
         serves,
@@ -119,11 +134,18 @@ fn note(seen: &mut BTreeMap<String, Seen>, lease: &Lease) {
     seen.insert(lease.name_any(), now);
 }
 
-fn living(seen: &BTreeMap<String, Seen>, identity: &Identity, own: Serving) -> BTreeMap<String, Arc<Buckets>> {
+fn living(
+    seen: &BTreeMap<String, Seen>,
+    identity: &Identity,
+    own: Serving,
+) -> BTreeMap<String, Arc<Buckets>> {
     let now = Instant::now();
-    let living = seen.values().filter(|lease| lease.at + identity.duration > now && lease.replica != identity.pod);
-    let mut serve: BTreeMap<String, Arc<Buckets>> =
-        living.filter_map(|lease| Some((lease.replica.clone(), lease.serves.clone()?))).collect();
+    let living = seen
+        .values()
+        .filter(|lease| lease.at + identity.duration > now && lease.replica != identity.pod);
+    let mut serve: BTreeMap<String, Arc<Buckets>> = living
+        .filter_map(|lease| Some((lease.replica.clone(), lease.serves.clone()?)))
+        .collect();
     serve.extend(own.map(|own| (identity.pod.clone(), own)));
     serve
 }

@@ -34,7 +34,10 @@ pub(super) async fn follow(mut wanted: watch::Receiver<BTreeSet<String>>, out: m
                 due.entry(host.clone()).or_insert_with(Instant::now);
             }
         }
-        let next = due.iter().min_by_key(|(_, at)| **at).map(|(host, at)| (host.clone(), *at));
+        let next = due
+            .iter()
+            .min_by_key(|(_, at)| **at)
+            .map(|(host, at)| (host.clone(), *at));
         let host = tokio::select! {
             changed = wanted.changed() => if changed.is_ok() { continue } else { return },
             () = until(next.as_ref().map(|(_, at)| *at)) => next.map(|(host, _)| host),

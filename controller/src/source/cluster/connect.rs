@@ -31,7 +31,8 @@ pub struct Credentials {
 pub async fn client(credentials: &Credentials) -> anyhow::Result<Client> {
     let mut config = match &credentials.kubeconfig {
         Some(path) => {
-            let file = Kubeconfig::read_from(path).with_context(|| format!("can't read the kubeconfig '{}'", path.display()))?;
+            let file = Kubeconfig::read_from(path)
+                .with_context(|| format!("can't read the kubeconfig '{}'", path.display()))?;
             let options = KubeConfigOptions {
                 context: credentials.context.clone(),
                 ..KubeConfigOptions::default()

@@ -22,8 +22,8 @@ use super::observed::Observed;
 use super::refusal::{self, Refusal};
 use crate::world::{Kind, Name, Object, ObjectKey};
 
-pub(super) use kinds::{CLUSTER_SCOPED, NAMESPACED};
 use kinds::Watched;
+pub(super) use kinds::{CLUSTER_SCOPED, NAMESPACED};
 
 /// Time that one watch lasts. Also bounds how long a connection may be dead unnoticed.
 const WATCH_SECONDS: u32 = 90;
@@ -126,7 +126,11 @@ impl Starter {
                 false
             }
         };
-        let strategy = if streams { InitialListStrategy::StreamingList } else { InitialListStrategy::ListWatch };
+        let strategy = if streams {
+            InitialListStrategy::StreamingList
+        } else {
+            InitialListStrategy::ListWatch
+        };
         Self {
             client,
             strategy,
@@ -146,7 +150,11 @@ impl Starter {
         }
     }
 
-    fn watch<K: Watched>(&mut self, api: Api<DeserializeGuard<K>>, namespace: Option<&str>) -> (FeedId, Kind, Work) {
+    fn watch<K: Watched>(
+        &mut self,
+        api: Api<DeserializeGuard<K>>,
+        namespace: Option<&str>,
+    ) -> (FeedId, Kind, Work) {
         let id = FeedId(self.next);
         self.next += 1;
         let mut config = self.config();
@@ -188,7 +196,9 @@ async fn follow<K: Watched>(
                     tell(event)
                 }
                 Err(error) => match trouble.meet(&error) {
-                    Refusal::UnknownWay if config.initial_list_strategy == InitialListStrategy::StreamingList => {
+                    Refusal::UnknownWay
+                        if config.initial_list_strategy == InitialListStrategy::StreamingList =>
+                    {
                         info!("the API server does not list by watching; asking for pages");
                         config.initial_list_strategy = InitialListStrategy::ListWatch;
                         break;
@@ -329,4 +339,3 @@ impl Trouble {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
-

@@ -220,7 +220,8 @@ impl Index {
     pub(super) fn take_addresses(&mut self, host: String, now: BTreeSet<IpAddr>) {
         let known = self.world.resolved.get(&host).cloned().unwrap_or_default();
         let former = known.iter().map(|(ip, _)| *ip).filter(|ip| !now.contains(ip));
-        let mut next: Vec<(IpAddr, EndpointState)> = now.iter().map(|ip| (*ip, EndpointState::Ready)).collect();
+        let mut next: Vec<(IpAddr, EndpointState)> =
+            now.iter().map(|ip| (*ip, EndpointState::Ready)).collect();
         next.extend(former.map(|ip| (ip, EndpointState::NotReady)));
         next.truncate(MAX_ADDRESSES);
         if next != known && self.aliases.contains(&host) {
@@ -236,7 +237,8 @@ impl Index {
         if !watches || !self.feeds.values().all(listed) {
             return BTreeSet::new();
         }
-        self.references.take_wanted(|name| self.world.secrets.contains_key(name))
+        self.references
+            .take_wanted(|name| self.world.secrets.contains_key(name))
     }
 
     /// Secrets that are named and do not exist.
@@ -248,7 +250,9 @@ impl Index {
     pub(super) fn tell_aliases(&mut self, out: &watch::Sender<BTreeSet<String>>) {
         if std::mem::take(&mut self.aliases_changed) {
             let services = self.world.services.values();
-            self.aliases = services.filter_map(|service| service.external_name.clone()).collect();
+            self.aliases = services
+                .filter_map(|service| service.external_name.clone())
+                .collect();
             let aliases = &self.aliases;
             self.world.resolved.retain(|host, _| aliases.contains(host));
             out.send_replace(self.aliases.clone());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use tokio::sync::Notify;
 
-use crate::crd::websocketroute::WebSocketRouteStatus;
+use crate::crd::status::WebSocketRouteStatus;
 use crate::world::ObjectKey;
 
 /// The name under which the API server keeps what we own of a status.

@@ -70,7 +70,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let is_watch = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+        let is_watch = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
         let at = is_watch.then(|| self.layer.slot(request.uri().path()));
         // The work begins when it is first polled.
         let work = self.inner.call(request);
@@ -89,7 +92,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn watches_of_one_path_are_spaced_and_other_requests_are_not() {
-        let mut paced = PaceLayer::default().layer(tower::service_fn(async |_: Request<()>| Ok::<_, ()>(Instant::now())));
+        let mut paced = PaceLayer::default().layer(tower::service_fn(async |_: Request<()>| {
+            Ok::<_, ()>(Instant::now())
+        }));
         let mut call = async |uri: &str| {
             let request = Request::builder().uri(uri).body(()).unwrap();
             paced.call(request).await.unwrap()

@@ -30,7 +30,10 @@ pub(super) fn judge(error: &watcher::Error, plural: &str, namespace: Option<&str
     };
     let Some(status) = status else {
         let error = innermost(error);
-        return (Refusal::Unreachable, format!("cannot list {plural} in {place}: {error}; serving what was seen last"));
+        return (
+            Refusal::Unreachable,
+            format!("cannot list {plural} in {place}: {error}; serving what was seen last"),
+        );
     };
     judge_status(status, plural, &place)
 }
@@ -40,16 +43,32 @@ fn judge_status(status: &Status, plural: &str, place: &str) -> (Refusal, String)
     match status.code {
         401 => (
             Refusal::Unreachable,
-            format!("cannot list {plural} in {place}: the API server does not accept our credentials ({said})"),
+            format!(
+                "cannot list {plural} in {place}: the API server does not accept our credentials ({said})"
+            ),
         ),
         403 => (
             Refusal::Forbidden,
-            format!("cannot list {plural} in {place}: grant the service account the verbs 'get', 'list' and 'watch' ({said})"),
+            format!(
+                "cannot list {plural} in {place}: grant the service account the verbs 'get', 'list' and 'watch' ({said})"
+            ),
         ),
-        404 => (Refusal::UnknownKind, format!("the cluster does not know {plural}")),
-        410 => (Refusal::Expired, format!("the history of {plural} is gone; listing them anew")),
-        400 | 422 => (Refusal::UnknownWay, format!("cannot list {plural} in {place}: {said}")),
-        code => (Refusal::Unreachable, format!("cannot list {plural} in {place}: {code} {said}")),
+        404 => (
+            Refusal::UnknownKind,
+            format!("the cluster does not know {plural}"),
+        ),
+        410 => (
+            Refusal::Expired,
+            format!("the history of {plural} is gone; listing them anew"),
+        ),
+        400 | 422 => (
+            Refusal::UnknownWay,
+            format!("cannot list {plural} in {place}: {said}"),
+        ),
+        code => (
+            Refusal::Unreachable,
+            format!("cannot list {plural} in {place}: {code} {said}"),
+        ),
     }
 }
 
@@ -75,12 +94,18 @@ mod tests {
     fn what_is_missing_is_named() {
         let (refusal, text) = judge(&error(403), "secrets", Some("shop"));
         assert_eq!(refusal, Refusal::Forbidden);
-        assert!(text.starts_with("cannot list secrets in 'shop': grant the service account"), "{text}");
+        assert!(
+            text.starts_with("cannot list secrets in 'shop': grant the service account"),
+            "{text}"
+        );
         let (refusal, text) = judge(&error(404), "websocketroutes.holdfast.dev", None);
         assert_eq!(refusal, Refusal::UnknownKind);
         assert_eq!(text, "the cluster does not know websocketroutes.holdfast.dev");
         assert_eq!(judge(&error(410), "services", None).0, Refusal::Expired);
         assert_eq!(judge(&error(500), "services", None).0, Refusal::Unreachable);
-        assert_eq!(judge(&watcher::Error::NoResourceVersion, "services", None).0, Refusal::Unreachable);
+        assert_eq!(
+            judge(&watcher::Error::NoResourceVersion, "services", None).0,
+            Refusal::Unreachable
+        );
     }
 }

@@ -72,7 +72,9 @@ impl Lookup {
 
     fn fill(&mut self) {
         while self.under_way.len() < MAX_QUESTIONS {
-            let Some(name) = self.waiting.pop_first() else { return };
+            let Some(name) = self.waiting.pop_first() else {
+                return;
+            };
             if self.under_way.insert(name.clone()) {
                 self.asked.spawn(ask(self.client.clone(), name, self.out.clone()));
             }
@@ -85,10 +87,14 @@ async fn ask(client: Client, name: Name, out: mpsc::Sender<Change>) -> Name {
     match timeout(PATIENCE, api.get_opt(&name.name)).await {
         Ok(Ok(secret)) => {
             // Nobody listening means the end of the process.
-            let _ = out.send(Change::Secret(name.clone(), secret.map(Object::from))).await;
+            let _ = out
+                .send(Change::Secret(name.clone(), secret.map(Object::from)))
+                .await;
         }
         // The watch says what is missing; here it is only one Secret that stays unknown.
-        Ok(Err(error)) => debug!(namespace = %name.namespace, name = %name.name, %error, "can't read a Secret"),
+        Ok(Err(error)) => {
+            debug!(namespace = %name.namespace, name = %name.name, %error, "can't read a Secret")
+        }
         Err(_) => debug!(namespace = %name.namespace, name = %name.name, "no answer about a Secret"),
     }
     name

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::crd::websocketroute::{WebSocketRoute, WebSocketRouteStatus};
+use crate::crd::status::WebSocketRouteStatus;
+use crate::crd::websocketroute::WebSocketRoute;
 use crate::source::cluster::observed::FIELD_MANAGER;
 use crate::world::ObjectKey;
 
@@ -83,7 +84,9 @@ impl Writer {
         });
         let written = match patch {
             Patch::Ingress(_) => timeout(PATIENCE, self.apply::<Ingress>(key, &body)).await,
-            Patch::Route(_) | Patch::NoRoute => timeout(PATIENCE, self.apply::<WebSocketRoute>(key, &body)).await,
+            Patch::Route(_) | Patch::NoRoute => {
+                timeout(PATIENCE, self.apply::<WebSocketRoute>(key, &body)).await
+            }
         };
         let error = match written {
             Ok(Ok(())) => {
@@ -113,6 +116,8 @@ impl Writer {
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        api.patch_status(&key.name, &params, &kube::api::Patch::Apply(body)).await.map(drop)
+        api.patch_status(&key.name, &params, &kube::api::Patch::Apply(body))
+            .await
+            .map(drop)
     }
 }

@@ -56,8 +56,13 @@ impl Watched for Ingress {
     const KIND: Kind = Kind::Ingress;
 
     fn observed(&self) -> Option<Observed> {
-        let balancer = self.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-        let addresses = balancer.and_then(|balancer| balancer.ingress.clone()).unwrap_or_default();
+        let balancer = self
+            .status
+            .as_ref()
+            .and_then(|status| status.load_balancer.as_ref());
+        let addresses = balancer
+            .and_then(|balancer| balancer.ingress.clone())
+            .unwrap_or_default();
         Some(observed(&self.metadata, ObservedStatus::Ingress(addresses)))
     }
 }

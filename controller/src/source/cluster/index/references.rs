@@ -23,7 +23,9 @@ impl References {
     /// Notes what an Ingress names now; `None` when it is gone.
     pub(super) fn replace(&mut self, ingress: &ObjectKey, object: Option<&Object>) {
         let name = Name::new(&ingress.namespace, &ingress.name);
-        let now = object.map(|object| named(&ingress.namespace, object)).unwrap_or_default();
+        let now = object
+            .map(|object| named(&ingress.namespace, object))
+            .unwrap_or_default();
         let before = if now.is_empty() {
             self.by_ingress.remove(&name)
         } else {
@@ -38,7 +40,9 @@ impl References {
             }
         }
         for secret in before.unwrap_or_default() {
-            let Some(count) = self.counts.get_mut(&secret) else { continue };
+            let Some(count) = self.counts.get_mut(&secret) else {
+                continue;
+            };
             *count -= 1;
             if *count == 0 {
                 self.counts.remove(&secret);
@@ -52,7 +56,8 @@ impl References {
 
     /// True for a Secret that is named.
     pub(super) fn contains(&self, secret: &ObjectKey) -> bool {
-        self.counts.contains_key(&Name::new(&secret.namespace, &secret.name))
+        self.counts
+            .contains_key(&Name::new(&secret.namespace, &secret.name))
     }
 
     /// What was named since the last call and is not `known`.
@@ -84,7 +89,8 @@ impl References {
 
     /// True for a Secret that a question, not the watch, has brought.
     pub(super) fn was_looked_up(&self, secret: &ObjectKey) -> bool {
-        self.looked_up.contains(&Name::new(&secret.namespace, &secret.name))
+        self.looked_up
+            .contains(&Name::new(&secret.namespace, &secret.name))
     }
 }
 
@@ -93,6 +99,8 @@ fn named(namespace: &str, object: &Object) -> BTreeSet<Name> {
         return BTreeSet::new();
     };
     let entries = ingress.spec.tls.iter().flatten();
-    let names = entries.filter_map(|entry| entry.secret_name.as_deref()).filter(|name| !name.is_empty());
+    let names = entries
+        .filter_map(|entry| entry.secret_name.as_deref())
+        .filter(|name| !name.is_empty());
     names.map(|name| Name::new(namespace, name)).collect()
 }

@@ -28,13 +28,16 @@ fn key(kind: Kind, name: &str) -> ObjectKey {
 
 fn service(name: &str) -> Tidings {
     let service: k8s_openapi::api::core::v1::Service =
-        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}})).unwrap();
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}))
+            .unwrap();
     Tidings::Object(key(Kind::Service, name), Item::Readable(service.into(), None))
 }
 
 fn ingress(name: &str, secret: &str) -> Tidings {
-    let ingress: k8s_openapi::api::networking::v1::Ingress =
-        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"tls": [{"secretName": secret}]}})).unwrap();
+    let ingress: k8s_openapi::api::networking::v1::Ingress = serde_json::from_value(
+        json!({"metadata": {"name": name}, "spec": {"tls": [{"secretName": secret}]}}),
+    )
+    .unwrap();
     Tidings::Object(key(Kind::Ingress, name), Item::Readable(ingress.into(), None))
 }
 
@@ -45,7 +48,12 @@ fn secret() -> Object {
 }
 
 fn names(index: &Index) -> Vec<String> {
-    index.world().services.keys().map(|name| name.name.clone()).collect()
+    index
+        .world()
+        .services
+        .keys()
+        .map(|name| name.name.clone())
+        .collect()
 }
 
 #[test]
@@ -106,7 +114,10 @@ fn a_missing_permission_holds_up_what_needs_it_and_nothing_else() {
     index.expect(OTHERS, Kind::Service, Some("other"));
     index.take(OTHERS, Tidings::Done);
     assert!(!index.is_complete(false));
-    assert!(index.is_complete(true), "the other namespace does not wait for this one");
+    assert!(
+        index.is_complete(true),
+        "the other namespace does not wait for this one"
+    );
 }
 
 #[test]
@@ -133,13 +144,19 @@ fn an_object_that_cannot_be_read_leaves_its_last_good_version() {
 fn secrets_are_kept_while_they_are_named() {
     let mut index = index();
     let own = key(Kind::Secret, "tls");
-    index.take(SECRETS, Tidings::Object(own.clone(), Item::Readable(secret(), None)));
+    index.take(
+        SECRETS,
+        Tidings::Object(own.clone(), Item::Readable(secret(), None)),
+    );
     assert!(index.world().secrets.is_empty(), "nobody names it");
     index.take(INGRESSES, ingress("a", "tls"));
     assert!(index.wanted_secrets().is_empty(), "the watch is not through");
     index.take(SECRETS, Tidings::Done);
     let wanted = index.wanted_secrets();
-    assert_eq!(wanted.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["tls"]);
+    assert_eq!(
+        wanted.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(),
+        ["tls"]
+    );
     assert!(index.wanted_secrets().is_empty(), "asked once");
 
     let name = Name::new("shop", "tls");
@@ -150,7 +167,11 @@ fn secrets_are_kept_while_they_are_named() {
     assert_eq!(index.world().secrets.len(), 1);
     index.take(SECRETS, Tidings::Begin);
     index.take(SECRETS, Tidings::Done);
-    assert_eq!(index.world().secrets.len(), 1, "the watch does not bring it, so it cannot take it away");
+    assert_eq!(
+        index.world().secrets.len(),
+        1,
+        "the watch does not bring it, so it cannot take it away"
+    );
 
     index.take(INGRESSES, ingress("b", "tls"));
     index.take(INGRESSES, Tidings::Gone(key(Kind::Ingress, "a")));
@@ -177,14 +198,25 @@ fn addresses_that_dns_no_longer_names_keep_what_they_have() {
         json!({"metadata": {"name": "a"}, "spec": {"type": "ExternalName", "externalName": "db.example.com"}}),
     )
     .unwrap();
-    index.take(SERVICES, Tidings::Object(key(Kind::Service, "a"), Item::Readable(alias.into(), None)));
+    index.take(
+        SERVICES,
+        Tidings::Object(key(Kind::Service, "a"), Item::Readable(alias.into(), None)),
+    );
     let (out, wanted) = watch::channel(BTreeSet::new());
     index.tell_aliases(&out);
     assert!(wanted.borrow().contains("db.example.com"));
-    let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
+    let ips = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect::<BTreeSet<IpAddr>>()
+    };
     index.take_addresses("db.example.com".into(), ips(&["192.0.2.1", "192.0.2.2"]));
     index.take_addresses("db.example.com".into(), ips(&["192.0.2.2", "192.0.2.3"]));
-    let states: Vec<_> = index.world().resolved["db.example.com"].iter().map(|(ip, state)| (ip.to_string(), *state)).collect();
+    let states: Vec<_> = index.world().resolved["db.example.com"]
+        .iter()
+        .map(|(ip, state)| (ip.to_string(), *state))
+        .collect();
     assert_eq!(
         states,
         [
