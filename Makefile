@@ -32,6 +32,12 @@ advisories:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check advisories; \
 	else echo "advisories: not checked, because cargo-deny is not installed (cargo install cargo-deny)"; fi
 
+.PHONY: crds
+crds: ## Write the custom resource definitions, for kubectl and for the chart, from the Rust types
+	mkdir -p crds charts/holdfast/files/crds
+	$(CARGO) run --locked --quiet -p controller --bin holdfast -- crds print >crds/websocketroutes.holdfast.dev.yaml
+	cp crds/*.yaml charts/holdfast/files/crds/
+
 .PHONY: bench
 bench: ## Figures, not tests: the data plane beside nginx where that is installed
 	$(CARGO) build --release --locked -p controller -p dataplane --bins
