@@ -3,7 +3,10 @@
 //!
 //! Owns their Rust types. Never decides what they mean: `compile` does.
 
+pub mod definition;
 pub mod referencegrant;
+pub mod status;
+pub(crate) mod validation;
 pub mod websocketroute;
 
 /// The group of our kinds.
