@@ -3,9 +3,11 @@
 //! Exit codes: 0 fine, 1 findings, 2 usage or failure. What a command prints for its caller goes to
 //! stdout, everything else to stderr.
 
+mod backend;
 mod connect;
 mod crds;
 mod demo;
+mod echo;
 mod explain;
 mod lint;
 mod offline;
@@ -37,6 +39,8 @@ enum Command {
     Serve(serve::Args),
     /// Test a WebSocket handshake: phases, both heads, ping time, an echoed message, close codes
     Connect(connect::Args),
+    /// Echo WebSocket messages: a backend for first trials
+    Echo(echo::Args),
     /// Say what is wrong with manifests, and what to write instead
     Lint(lint::Args),
     /// Show the route table that manifests make
@@ -46,6 +50,8 @@ enum Command {
     /// Print the custom resource definitions
     #[command(subcommand)]
     Crds(crds::Action),
+    /// Take back what the controller wrote into the statuses of a cluster, before or after it is removed
+    ClearStatus(clear_status::Args),
     /// Print the version
     Version,
 }
@@ -83,9 +89,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Connect(args) => block_on(connect::run(args)),
+        Command::Echo(args) => block_on(echo::run(args)),
         Command::Lint(args) => lint::run(&args),
         Command::Routes(args) => routes::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::ClearStatus(args) => block_on(clear_status::run(args)),
         Command::Crds(action) => crds::run(&action),
         Command::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@
 
 mod certificate;
 mod key;
+mod lookup;
 mod object;
 mod reduce;
 

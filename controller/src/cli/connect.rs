@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::request::Header;
 use self::transcript::{line, milliseconds};
@@ -55,14 +55,44 @@ pub(super) struct Args {
     /// How long each phase may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeouts::duration)]
     timeout: Duration,
+    /// How long to try again when the peer cannot be reached or does not open the session
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = timeouts::duration)]
+    retry: Duration,
 }
+
+/// Between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Connects, shakes hands, talks and closes. An error means that the peer could not be reached.
 pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let url = Url::parse(&args.url)?;
-    let request = request::Request::new(&url, &args)?;
-    let mut stream = dial::connect(&url, args.resolve, args.timeout).await?;
+    let last_start = Instant::now() + args.retry;
+    loop {
+        // Each attempt has a key of its own.
+        let request = request::Request::new(&url, &args)?;
+        let failure = match open(&url, &request, &args).await {
+            Ok(Ok(session)) => return session.run(&args).await,
+            Ok(Err(refused)) => Ok(refused),
+            Err(unreachable) => Err(unreachable),
+        };
+        if Instant::now() + RETRY_PAUSE > last_start {
+            return failure;
+        }
+        if let Err(unreachable) = failure {
+            line('!', &format!("{unreachable:#}"));
+        }
+        line('*', &format!("trying again in {RETRY_PAUSE:?}"));
+        sleep(RETRY_PAUSE).await;
+    }
+}
 
+/// Connects and shakes hands; the inner error says that the peer did not open a session.
+async fn open(
+    url: &Url,
+    request: &request::Request,
+    args: &Args,
+) -> anyhow::Result<Result<session::Session, Exit>> {
+    let mut stream = dial::connect(url, args.resolve, args.timeout).await?;
     for text in request.lines() {
         line('>', text);
     }
@@ -73,8 +103,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         .context("cannot send the request")?;
     let response = match timeout(args.timeout, response::read(&mut stream)).await {
         Ok(Ok(response)) => response,
-        Ok(Err(wrong)) => return Ok(finding(&wrong.to_string())),
-        Err(_) => return Ok(finding(&format!("no answer within {:?}", args.timeout))),
+        Ok(Err(wrong)) => return Ok(Err(finding(&wrong.to_string()))),
+        Err(_) => return Ok(Err(finding(&format!("no answer within {:?}", args.timeout)))),
     };
     for text in response.lines() {
         line('<', text);
@@ -94,14 +124,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         } else {
             ""
         };
-        return Ok(finding(&format!(
+        return Ok(Err(finding(&format!(
             "{page}refused with {}{} after {took}",
             response.status,
             reason.unwrap_or_default()
-        )));
+        ))));
     }
-    if let Err(wrong) = response.judge(&request) {
-        return Ok(finding(&wrong));
+    if let Err(wrong) = response.judge(request) {
+        return Ok(Err(finding(&wrong)));
     }
     line(
         '*',
@@ -111,10 +141,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
             response.header("sec-websocket-extensions").unwrap_or("none"),
         ),
     );
-    session::Session::new(stream, response.rest, args.timeout)
-        .await
-        .run(&args)
-        .await
+    Ok(Ok(
+        session::Session::new(stream, response.rest, args.timeout).await
+    ))
 }
 
 /// Says what the peer did wrong.

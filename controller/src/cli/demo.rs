@@ -7,24 +7,13 @@ mod service;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use self::chat::Room;
-
-/// Connections of one endpoint.
-const CONNECTIONS: usize = 4096;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// After a failed accept, usually for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use super::backend;
 
 /// The running backend; ends with this value.
 pub(super) struct Backend {
@@ -43,7 +32,10 @@ impl Backend {
         let mut endpoint = async |name: &'static str| {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let address = listener.local_addr()?;
-            accepting.spawn(accept(listener, name, room.clone()));
+            let room = room.clone();
+            accepting.spawn(backend::serve(listener, move |request, place| {
+                service::answer(request, name, room.clone(), place)
+            }));
             anyhow::Ok(address)
         };
         let blue = endpoint("blue").await.context("cannot start the demo backend")?;
@@ -53,39 +45,6 @@ impl Backend {
             green,
             _accepting: accepting,
         })
-    }
-}
-
-async fn accept(listener: TcpListener, endpoint: &'static str, room: Arc<Room>) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else {
-            return;
-        };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        // Chat lines are small and wanted at once; without this they may wait for an acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let room = room.clone();
-        while connections.try_join_next().is_some() {}
-        connections.spawn(async move {
-            let permit = Arc::new(permit);
-            let answer =
-                service_fn(|request| service::answer(request, endpoint, room.clone(), permit.clone()));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), answer)
-                .with_upgrades();
-            // A client that goes away is no news.
-            let _ = connection.await;
-        });
     }
 }
 

@@ -6,20 +6,16 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::cli::backend::websocket::Socket;
 
 /// Bytes of one message.
 pub(super) const MESSAGE_MOST: usize = 4096;
 /// Lines that a slow visitor may be behind; older ones it misses.
 const BACKLOG: usize = 256;
-
-/// The WebSocket of one who is here.
-type Visitor = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Who is here and what they say.
 pub(super) struct Room {
@@ -38,7 +34,7 @@ impl Room {
     }
 
     /// Takes a visitor in until the socket ends.
-    pub(super) async fn join(&self, mut socket: Visitor, endpoint: &str) {
+    pub(super) async fn join(&self, mut socket: Socket, endpoint: &str) {
         let name = format!("guest {}", self.guests.fetch_add(1, Ordering::Relaxed) + 1);
         let online = self.online.fetch_add(1, Ordering::Relaxed) + 1;
         let hello = json!({"kind": "hello", "name": name, "endpoint": endpoint, "online": online});
@@ -53,7 +49,7 @@ impl Room {
 
     async fn talk(
         &self,
-        socket: &mut Visitor,
+        socket: &mut Socket,
         lines: &mut broadcast::Receiver<String>,
         name: &str,
         endpoint: &str,
