@@ -48,11 +48,16 @@
 {{- end }}
 {{- end }}
 
-{{/* In its own namespace: who leads, and which replicas there are. */}}
-{{- define "holdfast.rules.leases" -}}
+{{/* In its own namespace: who leads, which replicas there are, and the addresses of its own Service. */}}
+{{- define "holdfast.rules.own" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch, create, update, patch, delete]
+{{- if and .Values.service.enabled (eq .Values.rbac.scope "Namespaces") }}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch]
+{{- end }}
 {{- end }}
 
 {{/* To take back what it wrote. */}}
