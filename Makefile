@@ -1,11 +1,13 @@
-# What a newcomer and a developer type. `make demo` needs Rust and a C compiler; `make test` Python and
-# Node.js too. `.ci/run` runs `lint` and `test`.
+# What a newcomer and a developer type. `make demo` needs Rust and a C compiler; `make test` Python, Node.js and
+# Go too. `.ci/run` runs `lint` and `test`.
 
 CARGO ?= cargo
 PYTHON ?= python3
 NPM ?= npm
 TOOLS := .tools
 PEERS := e2e/peers
+# Where the parts of Kubernetes that the tests run are built once; name another folder to share them.
+export HOLDFAST_KUBE_TOOLS ?= $(CURDIR)/$(TOOLS)/kube/bin
 
 .PHONY: demo
 demo: ## Build the three binaries and serve a chat page and an echo from manifests you can edit
@@ -13,7 +15,7 @@ demo: ## Build the three binaries and serve a chat page and an echo from manifes
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/holdfast" serve --demo
 
 .PHONY: test
-test: peers ## Build everything and run every test
+test: peers kube-tools ## Build everything and run every test
 	@command -v curl >/dev/null || { echo "curl is missing: the end-to-end tests need it (apt-get install curl)" >&2; exit 1; }
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
@@ -40,6 +42,11 @@ crds: ## Write the custom resource definitions, for kubectl and for the chart, f
 bench: ## Figures, not tests: the data plane beside nginx where that is installed
 	$(CARGO) build --release --locked -p controller -p dataplane --bins
 	$(CARGO) bench --locked -p e2e
+
+# The API server, its database, kubectl and helm, from their Go modules; built again only when their pins change.
+.PHONY: kube-tools
+kube-tools:
+	@e2e/kube/build "$$HOLDFAST_KUBE_TOOLS"
 
 # Foreign peers of the end-to-end tests, in .tools/; installed again only when their pins change.
 .PHONY: peers

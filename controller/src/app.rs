@@ -1,8 +1,12 @@
-//! The controller, put together: files → world → compile → versions → data planes.
+//! The controller, put together: a source of objects → compile → versions → data planes, and, with a
+//! cluster, the reports back into it.
 
+mod compiling;
 mod journal;
+mod kubernetes;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +14,20 @@ use anyhow::Context;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tracing::info;
 
-use crate::compile::{self, Compiled};
+use crate::admin;
+use crate::compile::Compiled;
 use crate::config::Settings;
+use crate::metrics::Metrics;
 use crate::publish::debounce::{Pace, debounce};
 use crate::publish::listener::Listener;
 use crate::publish::peers::Peers;
-use crate::source::files::{Loaded, watch as files};
+use crate::source::files::watch as files;
 
-use journal::Journal;
+/// How long the reports may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Runs until a signal asks it to end.
 ///
@@ -29,65 +37,82 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     if settings.exit_with_parent {
         follow_parent()?;
     }
-    let folder = settings
-        .files
-        .context("nothing to serve; name a folder of manifests with `--files`")?;
+    anyhow::ensure!(
+        settings.cluster || settings.files.is_some(),
+        "nothing to serve; name a folder of manifests with `--files`, or read from Kubernetes with `--cluster`"
+    );
     let listener = Listener::bind(&settings.socket)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    info!(files = %folder.display(), socket = %settings.socket.display(), "started");
 
-    let (loaded_in, loaded) = watch::channel(None);
     let (compiled_in, compiled) = watch::channel(None);
     let (published_in, published) = watch::channel(None);
+    let (ending_in, ending) = watch::channel(false);
+    let peers = Peers::default();
+    let metrics = Arc::new(Metrics::default());
+    // No secret and no clock: only two starts must differ.
+    let epoch = RandomState::new().build_hasher().finish();
+    let mut reports = None;
+    let source = async {
+        match &settings.files {
+            Some(folder) => follow_files(folder.clone(), &settings, compiled_in, &metrics).await,
+            None => {
+                let cluster = kubernetes::open(&settings.kubernetes).await?;
+                let to_report = cluster.reports(compiled.clone(), peers.clone());
+                reports =
+                    to_report.map(|to_report| tokio::spawn(to_report.run(Arc::clone(&metrics), ending)));
+                info!(socket = %settings.socket.display(), "started, with a cluster");
+                cluster.compile_each(compiled_in, &metrics).await
+            }
+        }
+    };
+    let view = admin::View {
+        metrics: Arc::clone(&metrics),
+        published: published.clone(),
+        peers: peers.clone(),
+    };
+    let ended = tokio::select! {
+        ended = source => ended,
+        () = debounce(compiled.clone(), epoch, Pace::default(), published_in) => Ok(()),
+        () = listener.serve(published, peers.clone(), settings.peer_timeout) => Ok(()),
+        ended = serve_admin(&settings, view) => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    ending_in.send_replace(true);
+    if let Some(reports) = reports {
+        // What is not given up in time runs out by itself.
+        let _ = timeout(FAREWELL, reports).await;
+    }
+    ended?;
+    info!("ended; data planes keep the last table");
+    Ok(())
+}
+
+async fn follow_files(
+    folder: PathBuf,
+    settings: &Settings,
+    out: watch::Sender<Option<Arc<Compiled>>>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    info!(files = %folder.display(), socket = %settings.socket.display(), "started");
+    let (loaded_in, loaded) = watch::channel(None);
     let (rescan_in, rescan) = mpsc::channel(1);
     let timing = files::Timing {
         rescan: settings.rescan_interval,
         ..files::Timing::default()
     };
-    // No secret and no clock: only two starts must differ.
-    let epoch = RandomState::new().build_hasher().finish();
     tokio::select! {
         ended = files::watch(folder, timing, rescan, loaded_in) => ended,
-        ended = compile_each(loaded, compiled_in) => ended,
-        () = debounce(compiled, epoch, Pace::default(), published_in) => Ok(()),
-        () = listener.serve(published, Peers::default(), settings.peer_timeout) => Ok(()),
+        ended = compiling::follow(loaded, out, metrics) => ended,
         ended = rescan_on_hangup(rescan_in) => ended,
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }?;
-    info!("ended; data planes keep the last table");
-    Ok(())
+    }
 }
 
-/// Compiles whatever the source brings, off the runtime's thread, and logs what is new.
-async fn compile_each(
-    mut loaded: watch::Receiver<Option<Arc<Loaded>>>,
-    out: watch::Sender<Option<Arc<Compiled>>>,
-) -> anyhow::Result<()> {
-    // A folder holds all there is: nobody else could be meant by an object without a class.
-    let settings = compile::Settings {
-        watch_without_class: true,
-    };
-    let mut journal = Journal::default();
-    loop {
-        let now = loaded.borrow_and_update().clone();
-        if let Some(now) = now {
-            let compile = tokio::task::spawn_blocking(move || {
-                let compiled = compile::compile(&now.world, &settings);
-                let report = now.report(&compiled);
-                (compiled, report)
-            });
-            let (compiled, report) = compile.await.context("compiling the objects")?;
-            let compiled = Arc::new(compiled);
-            journal.note(&compiled, report);
-            if out.send(Some(compiled)).is_err() {
-                return Ok(());
-            }
-        }
-        if loaded.changed().await.is_err() {
-            return Ok(());
-        }
+async fn serve_admin(settings: &Settings, view: admin::View) -> anyhow::Result<()> {
+    match settings.admin {
+        Some(address) => admin::serve(address, view).await,
+        None => std::future::pending().await,
     }
 }
 

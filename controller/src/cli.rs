@@ -50,6 +50,8 @@ enum Command {
     /// Print the custom resource definitions
     #[command(subcommand)]
     Crds(crds::Action),
+    /// Take back what the controller wrote into the statuses of a cluster, before or after it is removed
+    ClearStatus(clear_status::Args),
     /// Print the version
     Version,
 }
@@ -91,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Lint(args) => lint::run(&args),
         Command::Routes(args) => routes::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::ClearStatus(args) => block_on(clear_status::run(args)),
         Command::Crds(action) => crds::run(&action),
         Command::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));

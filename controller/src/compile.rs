@@ -18,6 +18,7 @@ pub(crate) mod host;
 mod ingress;
 mod path;
 mod report;
+pub mod serving;
 pub mod status;
 pub(crate) mod timeouts;
 mod tls;
@@ -37,15 +38,39 @@ use draft::Draft;
 use field::FieldPath;
 use report::Report;
 
-/// The controller name by which an IngressClass hands its objects to us.
+/// The controller name of our IngressClasses, unless set otherwise.
 pub const CONTROLLER: &str = "holdfast.dev/ingress-controller";
 
 /// What a compilation depends on besides the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Serve objects that name no class when no default class says otherwise. On for a folder of
-    /// manifests, where nobody else could be meant.
+    /// Serve objects that name no class when no default class says otherwise.
     pub watch_without_class: bool,
+    /// The controller name by which an IngressClass hands its objects to us.
+    pub controller: String,
+    /// Serve Services of type ExternalName. Off by default: whoever may write a Service could
+    /// otherwise reach any address from here.
+    pub allow_external_names: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            watch_without_class: false,
+            controller: CONTROLLER.to_owned(),
+            allow_external_names: false,
+        }
+    }
+}
+
+impl Settings {
+    /// For a folder of manifests: nobody else could be meant by an object without a class.
+    pub fn for_files() -> Self {
+        Self {
+            watch_without_class: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a world means.
@@ -54,7 +79,7 @@ pub struct Compiled {
     /// What the data plane serves.
     pub table: RouteTable,
     /// The state of every object that is ours.
-    pub statuses: BTreeMap<ObjectKey, ObjectStatus>,
+    pub statuses: BTreeMap<ObjectKey, Arc<ObjectStatus>>,
     /// What is wrong or worth knowing, by object.
     pub findings: Vec<Finding>,
 }
@@ -73,7 +98,7 @@ pub fn compile(world: &World, settings: &Settings) -> Compiled {
             drafts.extend(ingress::lower(ingress, &mut report));
             tls::check(&ingress.spec, world, &mut report);
             findings.append(&mut report.findings);
-            ours.push(key);
+            ours.push((key, ingress.generation));
         } else {
             findings.append(&mut report.findings);
         }
@@ -84,13 +109,13 @@ pub fn compile(world: &World, settings: &Settings) -> Compiled {
         if classes.claim_route(route, &mut report) {
             drafts.extend(websocketroute::lower(route, &mut report));
             findings.append(&mut report.findings);
-            ours.push(key);
+            ours.push((key, route.generation));
         } else {
             findings.append(&mut report.findings);
         }
     }
 
-    let mut resolver = backend::Resolver::new(world);
+    let mut resolver = backend::Resolver::new(world, settings);
     for draft in &mut drafts {
         findings.extend(resolver.resolve(draft));
     }
@@ -150,7 +175,7 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
                 report.refuse(&FieldPath::new(field), format!("must be {what}; got '{value}'"));
             }
         }
-        Object::IngressClass(_) | Object::Service(_) | Object::Secret(_) => {}
+        Object::IngressClass(_) | Object::Service(_) | Object::Secret(_) | Object::ReferenceGrant(_) => {}
     }
     report
         .findings
@@ -162,7 +187,7 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
 fn endpoint_findings(world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (service, slices) in &world.slices {
-        for (name, slice) in slices {
+        for (name, slice) in slices.iter() {
             let key = key(Kind::EndpointSlice, &Name::new(&service.namespace, name));
             findings.extend(check(&key, &Object::EndpointSlice(Arc::clone(slice))));
             if service.name.is_empty() {

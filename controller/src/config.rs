@@ -4,12 +4,16 @@
 //! parsers. Reads nothing after the start.
 
 mod file;
+mod kubernetes;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+pub use kubernetes::{Kubernetes, ServiceName};
 
 /// Compiles Kubernetes objects into a route table and brings it to the data plane.
 #[derive(Clone, Debug, Parser)]
@@ -22,6 +26,17 @@ pub struct Settings {
     /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, WebSocketRoute; watched
     #[arg(long, env = "HOLDFAST_FILES", value_name = "DIR")]
     pub files: Option<PathBuf>,
+
+    /// Read objects from the Kubernetes API, as the pod's service account or by '--kubeconfig'
+    #[arg(
+        long, env = "HOLDFAST_CLUSTER", value_name = "BOOL", default_value = "false", conflicts_with = "files",
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub cluster: bool,
+
+    /// What only matters with a cluster.
+    #[command(flatten)]
+    pub kubernetes: Kubernetes,
 
     /// Unix socket to listen on for data planes; its folder is made if it is missing
     #[arg(
@@ -39,6 +54,10 @@ pub struct Settings {
     /// Time for a data plane to greet, to read a message and to answer it
     #[arg(long, env = "HOLDFAST_PEER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     pub peer_timeout: Duration,
+
+    /// Address for probes and metrics; port 0 lets the system pick [default: none]
+    #[arg(long, env = "HOLDFAST_ADMIN", value_name = "ADDR:PORT")]
+    pub admin: Option<SocketAddr>,
 
     /// Format of the log on standard error
     #[arg(

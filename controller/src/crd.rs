@@ -1,7 +1,12 @@
-//! Our own API group, `holdfast.dev/v1alpha1`.
+//! Kinds that are not part of Kubernetes: our own API group, `holdfast.dev/v1alpha1`, and what is
+//! read of Gateway API.
 //!
-//! Owns the Rust types of its kinds. Never decides what they mean: `compile` does.
+//! Owns their Rust types. Never decides what they mean: `compile` does.
 
+pub mod definition;
+pub mod referencegrant;
+pub mod status;
+pub(crate) mod validation;
 pub mod websocketroute;
 
 /// The group of our kinds.

@@ -52,9 +52,12 @@ fn cases() -> Result<Vec<PathBuf>> {
 
 fn run(case: &Path) -> Result<()> {
     let loaded = files::load(&case.join("in.yaml"))?;
-    // A folder of manifests serves objects without a class; `cluster` stands for the other way.
+    // A folder of manifests serves objects without a class; the file `cluster` stands for the other
+    // way, and `external-names` for the flag.
     let settings = Settings {
         watch_without_class: !case.join("cluster").exists(),
+        allow_external_names: case.join("external-names").exists(),
+        ..Settings::default()
     };
     let compiled = compile(&loaded.world, &settings);
     let found = yaml::print(&golden::render::render(&compiled, &loaded.report(&compiled)))?;

@@ -12,10 +12,6 @@ use serde_json::{Value, json};
 
 type Entry = (ObjectKey, Object);
 
-const SETTINGS: Settings = Settings {
-    watch_without_class: true,
-};
-
 fn entry(kind: Kind, namespace: &str, name: &str, value: Value) -> Entry {
     let key = ObjectKey {
         kind,
@@ -34,6 +30,10 @@ fn entry(kind: Kind, namespace: &str, name: &str, value: Value) -> Entry {
             .unwrap()
             .into(),
         Kind::Secret => serde_json::from_value::<core::Secret>(value).unwrap().into(),
+        Kind::ReferenceGrant => {
+            type Api = controller::crd::referencegrant::ReferenceGrant;
+            serde_json::from_value::<Api>(value).unwrap().into()
+        }
         Kind::WebSocketRoute => {
             type Api = controller::crd::websocketroute::WebSocketRoute;
             serde_json::from_value::<Api>(value).unwrap().into()
@@ -182,7 +182,7 @@ fn world(entries: &[Entry]) -> World {
 }
 
 fn compiled(entries: &[Entry]) -> Compiled {
-    compile(&world(entries), &SETTINGS)
+    compile(&world(entries), &Settings::for_files())
 }
 
 /// The routes of every object but `key`.

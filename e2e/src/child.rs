@@ -94,9 +94,27 @@ impl Child {
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn start(mut command: Command) -> Result<Self> {
-        raise_descriptor_limit();
+    pub fn start(command: Command) -> Result<Self> {
         let name = format!("{:?}", command.get_program());
+        Self::spawn(name, command)
+    }
+
+    /// The same; besides, the kernel kills it when the calling thread is gone, even if no guard is dropped.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start_bound(command: &Command) -> Result<Self> {
+        let name = format!("{:?}", command.get_program());
+        let mut bound = Command::new("setpriv");
+        bound
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        Self::spawn(name, bound)
+    }
+
+    fn spawn(name: String, mut command: Command) -> Result<Self> {
+        raise_descriptor_limit();
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -196,7 +214,7 @@ impl Drop for Child {
         for (stream, line) in lines.iter().skip(lines.len().saturating_sub(PRINTED_LINES)) {
             let _ = writeln!(text, "{stream:?} {line}");
         }
-        print!("{text}");
+        crate::report::print(&text);
     }
 }
 

@@ -5,11 +5,12 @@
 //!   peers written with libraries of other ecosystems; [`swarm`] is many cheap sessions in a process of
 //!   their own.
 //! - [`chatter`] is a crowd of sessions with traffic that notes how each ended.
+//! - [`cluster`] runs the two parts as replicas on a real API server.
 //! - [`admin`] reads the admin port, [`proc`] what the kernel knows of a process.
 //! - [`deadline`] is the only way to wait: for a condition, never for a time.
 //!
 //! Everything listens on a port of the system's choice, and whatever a test starts ends with it. A failing
-//! test prints the logs of what it had started.
+//! test prints the logs of what it had started ([`report`]).
 
 pub mod admin;
 pub mod backends;
@@ -17,6 +18,7 @@ pub mod binaries;
 pub mod chatter;
 pub mod child;
 pub mod clients;
+pub mod cluster;
 pub mod deadline;
 pub mod foreign;
 pub mod frames;
@@ -25,5 +27,6 @@ pub mod manifests;
 pub mod pattern;
 pub mod proc;
 pub mod raw;
+pub mod report;
 pub mod stack;
 pub mod swarm;

@@ -16,9 +16,9 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Logs what differs from the last compilation.
-    pub(super) fn note(&mut self, compiled: &Arc<Compiled>, report: Vec<Finding>) {
+    pub(super) fn note(&mut self, compiled: &Arc<Compiled>, report: &[Finding]) {
         let mut now = BTreeSet::new();
-        for finding in &report {
+        for finding in report {
             // Lines move with every edit; that is no news.
             let remark = (
                 finding.severity,

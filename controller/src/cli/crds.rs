@@ -1,11 +1,10 @@
 //! `holdfast crds`: the custom resource definitions, generated from the types that are compiled in.
 
 use clap::Subcommand;
-use kube::CustomResourceExt;
 
 use super::Exit;
 use super::print::print;
-use crate::crd::websocketroute::WebSocketRoute;
+use crate::crd::definition;
 
 /// What to do with the definitions.
 #[derive(Debug, Subcommand)]
@@ -16,7 +15,7 @@ pub(super) enum Action {
 
 pub(super) fn run(action: &Action) -> anyhow::Result<Exit> {
     match action {
-        Action::Print => print(crate::yaml::print(&WebSocketRoute::crd())?.trim_end()),
+        Action::Print => print(crate::yaml::print(&definition::websocketroute()?)?.trim_end()),
     }
     Ok(Exit::Fine)
 }

@@ -78,13 +78,8 @@ impl Offline {
 
 impl From<Loaded> for Offline {
     fn from(loaded: Loaded) -> Self {
-        // As the files source of the controller does: nobody else could be meant.
-        let compiled = compile(
-            &loaded.world,
-            &Settings {
-                watch_without_class: true,
-            },
-        );
+        // As the controller does with a folder.
+        let compiled = compile(&loaded.world, &Settings::for_files());
         let findings = loaded.report(&compiled);
         Self {
             loaded,

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
 use routetable::{Endpoint, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
+use super::Settings;
 use super::draft::{BackendRef, Draft};
 use super::finding::{Finding, Reason};
 use super::report::Report;
@@ -21,14 +22,16 @@ use crate::world::{Name, Service, ServicePort, World};
 #[derive(Debug)]
 pub(super) struct Resolver<'a> {
     world: &'a World,
+    settings: &'a Settings,
     /// Every set resolved so far.
     pub(super) sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(world: &'a World) -> Self {
+    pub(super) fn new(world: &'a World, settings: &'a Settings) -> Self {
         Self {
             world,
+            settings,
             sets: BTreeMap::new(),
         }
     }
@@ -69,12 +72,12 @@ impl<'a> Resolver<'a> {
             report.error(&backend.field, Reason::BackendNotFound, self.not_found(&name));
             return None;
         };
-        if service.is_external_name {
+        if service.external_name.is_some() && !self.settings.allow_external_names {
             let message = format!(
-                "Service '{}' is of type 'ExternalName', which has no endpoints; write one with a selector or EndpointSlices",
+                "Service '{}' is of type 'ExternalName', which is not served here; write one with a selector or EndpointSlices, or start the controller with '--allow-external-names'",
                 name.name
             );
-            report.error(&backend.field, Reason::UnsupportedBackend, message);
+            report.error(&backend.field, Reason::ExternalNameNotAllowed, message);
             return None;
         }
         let port = service_port(service, backend, report)?;
@@ -208,7 +211,12 @@ fn written(port: &IntOrString) -> String {
 /// The endpoints under one port name, each address once and in its best state.
 fn endpoints(world: &World, service: &Name, port_name: &str) -> Vec<Endpoint> {
     let mut best: BTreeMap<SocketAddr, EndpointState> = BTreeMap::new();
-    for slice in world.slices.get(service).into_iter().flat_map(BTreeMap::values) {
+    for slice in world
+        .slices
+        .get(service)
+        .into_iter()
+        .flat_map(|slices| slices.values())
+    {
         let Some(port) = slice.ports.get(port_name) else {
             continue;
         };
@@ -250,7 +258,11 @@ fn report_readiness(backend: &BackendRef, set: &EndpointSet, report: &mut Report
 /// What to say when EndpointSlices hold endpoints, but under no port of the name that the Service
 /// gives it.
 fn other_ports(world: &World, service: &Name, port_name: &str) -> Option<String> {
-    let slices = world.slices.get(service).into_iter().flat_map(BTreeMap::values);
+    let slices = world
+        .slices
+        .get(service)
+        .into_iter()
+        .flat_map(|slices| slices.values());
     let filled: Vec<_> = slices.filter(|slice| !slice.endpoints.is_empty()).collect();
     if filled.is_empty() || filled.iter().any(|slice| slice.ports.contains_key(port_name)) {
         return None;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Settings;
 use super::field::FieldPath;
 use super::finding::Reason;
 use super::report::Report;
-use super::{CONTROLLER, Settings};
 use crate::world::{Ingress, IngressClass, WebSocketRoute, World};
 
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -18,13 +18,15 @@ const LEGACY_NAME: &str = "holdfast";
 pub(super) struct Classes<'a> {
     by_name: &'a BTreeMap<String, Arc<IngressClass>>,
     watch_without_class: bool,
+    controller: &'a str,
 }
 
 impl<'a> Classes<'a> {
-    pub(super) fn new(world: &'a World, settings: &Settings) -> Self {
+    pub(super) fn new(world: &'a World, settings: &'a Settings) -> Self {
         Self {
             by_name: &world.classes,
             watch_without_class: settings.watch_without_class,
+            controller: &settings.controller,
         }
     }
 
@@ -56,7 +58,7 @@ impl<'a> Classes<'a> {
             return self.claim_without_class(field, report);
         };
         match self.by_name.get(name) {
-            Some(class) if class.controller == CONTROLLER => true,
+            Some(class) if class.controller == self.controller => true,
             Some(class) => {
                 let message = format!("class '{name}' belongs to controller '{}'", class.controller);
                 report.info(
@@ -83,7 +85,7 @@ impl<'a> Classes<'a> {
         // Between several defaults the API server takes the newest, then the first by name.
         let defaults = self.by_name.iter().filter(|(_, class)| class.is_default);
         match defaults.min_by_key(|(name, class)| (std::cmp::Reverse(class.created), *name)) {
-            Some((_, class)) if class.controller == CONTROLLER => true,
+            Some((_, class)) if class.controller == self.controller => true,
             Some((name, class)) => {
                 let message = format!(
                     "the default class '{name}' belongs to controller '{}'",
@@ -101,12 +103,15 @@ impl<'a> Classes<'a> {
                 let ours = self
                     .by_name
                     .iter()
-                    .find(|(_, class)| class.controller == CONTROLLER);
+                    .find(|(_, class)| class.controller == self.controller);
                 let message = match ours {
                     Some((name, _)) => {
                         format!("set `ingressClassName` or make '{name}' the default class")
                     }
-                    None => format!("set `ingressClassName` to an IngressClass of controller '{CONTROLLER}'"),
+                    None => format!(
+                        "set `ingressClassName` to an IngressClass of controller '{}'",
+                        self.controller
+                    ),
                 };
                 report.error(field, Reason::NoClass, message);
                 false

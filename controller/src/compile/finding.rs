@@ -100,6 +100,12 @@ reasons! {
     UnsupportedBackend,
     /// An annotation that has no effect.
     UnsupportedAnnotation,
+    /// An annotation under our prefix that nobody knows.
+    UnknownAnnotation,
+    /// An annotation whose value can't be read.
+    InvalidAnnotation,
+    /// The object can't be decoded.
+    UnsupportedValue,
     /// No IngressClass of that name.
     ClassNotFound,
     /// No class named, and none is the default.
@@ -112,6 +118,10 @@ reasons! {
     PortNotFound,
     /// The port's protocol is not TCP.
     UnsupportedProtocol,
+    /// No ReferenceGrant allows the reference into another namespace.
+    RefNotPermitted,
+    /// The Service is an alias of a host, and such are not served.
+    ExternalNameNotAllowed,
     /// No endpoint takes new sessions.
     NoReadyEndpoints,
     /// An EndpointSlice that can't be used in full.
@@ -120,6 +130,8 @@ reasons! {
     CertificateNotFound,
     /// The Secret holds no certificate.
     InvalidCertificate,
+    /// The certificate is for other names.
+    CertificateNameMismatch,
     /// `tls` has no effect in this version.
     TlsNotServed,
     /// Another rule takes the same requests.

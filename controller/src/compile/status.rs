@@ -1,11 +1,16 @@
 //! What is said about each object that is ours: the content of its conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use routetable::{EndpointState, RouteId, RouteTable};
+use routetable::{EndpointState, PathMatch, Route, RouteId, RouteTable};
 
 use super::finding::{Finding, Reason, Severity};
+use super::path;
 use crate::world::ObjectKey;
+
+/// Most URLs in one status.
+pub const MAX_URLS: usize = 16;
 
 /// Whether a condition holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub enum Outcome {
 /// The state of one Ingress or WebSocketRoute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectStatus {
+    /// metadata.generation of the object that this is about.
+    pub generation: i64,
     /// `Accepted`: at least one of its rules has a meaning.
     pub accepted: Outcome,
     /// `ResolvedRefs`: everything it refers to exists.
@@ -37,6 +44,9 @@ pub struct ObjectStatus {
     pub no_ready_endpoints: Option<String>,
     /// Its routes in the table.
     pub routes: Vec<RouteId>,
+    /// Where clients reach it: `ws://chat.example.com/ws` for each host and path, a wildcard's
+    /// first label as `*`; at most [`MAX_URLS`].
+    pub urls: Vec<String>,
     /// Endpoints behind its routes that take new sessions.
     pub endpoints_ready: usize,
     /// Endpoints behind its routes.
@@ -46,14 +56,18 @@ pub struct ObjectStatus {
 /// Sums up what was found about `ours`; `offered` are those with a rule that has a meaning, even
 /// if another rule took all of its requests.
 pub(super) fn sum_up(
-    ours: &[ObjectKey],
+    ours: &[(ObjectKey, i64)],
     offered: &BTreeSet<ObjectKey>,
     findings: &[Finding],
     table: &RouteTable,
-) -> BTreeMap<ObjectKey, ObjectStatus> {
+) -> BTreeMap<ObjectKey, Arc<ObjectStatus>> {
+    let status = |generation: i64| ObjectStatus {
+        generation,
+        ..ObjectStatus::default()
+    };
     let mut statuses: BTreeMap<ObjectKey, ObjectStatus> = ours
         .iter()
-        .map(|key| (key.clone(), ObjectStatus::default()))
+        .map(|(key, generation)| (key.clone(), status(*generation)))
         .collect();
     for finding in findings {
         let Some(object) = &finding.object else { continue };
@@ -62,10 +76,13 @@ pub(super) fn sum_up(
         }
     }
     let mut sets: BTreeMap<ObjectKey, BTreeSet<_>> = BTreeMap::new();
-    for (id, route) in &table.routes {
+    let mut routes: Vec<&Route> = table.routes.values().map(AsRef::as_ref).collect();
+    routes.sort_by_key(|route| route.order);
+    for route in routes {
         let source = super::draft::object_key(&route.source);
         if let Some(status) = statuses.get_mut(&source) {
-            status.routes.push(*id);
+            status.routes.push(route.id);
+            add_urls(&mut status.urls, route);
         }
         let referred = route.backends.iter().map(|backend| backend.endpoint_set);
         sets.entry(source).or_default().extend(referred);
@@ -81,6 +98,26 @@ pub(super) fn sum_up(
         }
     }
     statuses
+        .into_iter()
+        .map(|(key, status)| (key, Arc::new(status)))
+        .collect()
+}
+
+/// TLS is not served in this version, so every URL is `ws://`.
+fn add_urls(urls: &mut Vec<String>, route: &Route) {
+    for host in &route.hosts {
+        for matched in &route.matches {
+            let path = match &matched.path {
+                // Which paths a pattern takes can't be told in one URL.
+                PathMatch::Regex(_) => "/",
+                path => path::display(path),
+            };
+            let url = format!("ws://{host}{path}");
+            if urls.len() < MAX_URLS && !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+    }
 }
 
 fn note(status: &mut ObjectStatus, finding: &Finding, offered: bool) {
@@ -90,6 +127,8 @@ fn note(status: &mut ObjectStatus, finding: &Finding, offered: bool) {
         Reason::NoReadyEndpoints => drop(status.no_ready_endpoints.get_or_insert(message)),
         Reason::BackendNotFound
         | Reason::PortNotFound
+        | Reason::RefNotPermitted
+        | Reason::ExternalNameNotAllowed
         | Reason::UnsupportedProtocol
         | Reason::CertificateNotFound
         | Reason::InvalidCertificate => fail(&mut status.resolved_refs, finding.reason, message),

@@ -1,8 +1,8 @@
 //! `WebSocketRoute`: virtual hosts, rules and time limits for connections that stay open.
 //!
 //! Owns the shape of the object: fields, defaults that the schema writes, bounds. What needs a
-//! sentence rather than a bound (durations, hostnames, paths) is checked by
-//! `compile::websocketroute`. Every list and string is bounded, which the API server's validation
+//! sentence rather than a bound (durations, hostnames, paths) is said by the rules of `validation`
+//! to the API server, and by `compile::websocketroute` to everybody else. Every list and string is bounded, which the API server's validation
 //! budget asks for, and no optional field is ever written as `null`.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -10,8 +10,8 @@ use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// The pattern of a duration, as in Gateway API (GEP-2257).
-pub const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+use super::status::WebSocketRouteStatus;
+use super::validation;
 
 /// Routes HTTP requests and WebSocket handshakes for its hostnames to Services.
 #[derive(Clone, CustomResource, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -22,6 +22,19 @@ pub const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
     namespaced,
     shortname = "wsr",
     category = "holdfast",
+    status = "WebSocketRouteStatus",
+    selectable = ".spec.ingressClassName",
+    printcolumn = r#"{"name": "Hosts", "type": "string", "jsonPath": ".spec.hostnames"}"#,
+    printcolumn = r#"{"name": "Address", "type": "string", "jsonPath": ".status.loadBalancer.ingress[0]['ip','hostname']"}"#,
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Class", "type": "string", "priority": 1, "jsonPath": ".spec.ingressClassName"}"#,
+    printcolumn = r#"{"name": "Endpoints", "type": "integer", "priority": 1, "jsonPath": ".status.endpoints.ready"}"#,
+    printcolumn = r#"{"name": "Accepted", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"Accepted\")].status"}"#,
+    printcolumn = r#"{"name": "ResolvedRefs", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"ResolvedRefs\")].status"}"#,
+    printcolumn = r#"{"name": "Programmed", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"Programmed\")].status"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "priority": 1, "jsonPath": ".status.conditions[?(@.type==\"Ready\")].message"}"#,
     doc = "Routes HTTP requests and WebSocket handshakes for its hostnames to Services."
 )]
 #[serde(rename_all = "camelCase")]
@@ -31,10 +44,13 @@ pub struct WebSocketRouteSpec {
     #[schemars(length(max = 253))]
     pub ingress_class_name: Option<String>,
     /// Virtual hosts: DNS names whose first label may be `*`, or the single entry `*`.
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 253)))]
+    #[schemars(schema_with = "hostnames_schema")]
     pub hostnames: Vec<String>,
     /// Rules, each with its own matches and backends.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(
+        length(min = 1, max = 16),
+        extend("x-kubernetes-list-type" = "atomic", "x-kubernetes-validations" = validation::rules())
+    )]
     pub rules: Vec<Rule>,
     /// Time limits of requests and sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,14 +63,14 @@ pub struct WebSocketRouteSpec {
 pub struct Rule {
     /// Name for metrics and commands; unique in the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = validation::label()))]
     pub name: Option<String>,
     /// Alternatives, any of which suffices; every request if absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub matches: Vec<Match>,
     /// Services that share the matching requests by weight.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub backend_refs: Vec<BackendRef>,
 }
 
@@ -67,24 +83,42 @@ pub struct Match {
     pub path: Option<PathCondition>,
     /// Conditions on header fields, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(
+        length(max = 8),
+        extend(
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"],
+            "x-kubernetes-validations" = validation::headers()
+        )
+    )]
     pub headers: Vec<ValueCondition>,
     /// Conditions on query parameters, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub query_params: Vec<ValueCondition>,
     /// Conditions on cookies, each name once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
+    #[schemars(
+        length(max = 4),
+        extend(
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"],
+            "x-kubernetes-validations" = validation::cookies()
+        )
+    )]
     pub cookies: Vec<ValueCondition>,
     /// The client must offer one of these in `Sec-WebSocket-Protocol`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(min = 1, max = 128)))]
+    #[schemars(schema_with = "subprotocols_schema")]
     pub subprotocols: Vec<String>,
 }
 
 /// A condition on the path.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = validation::path()))]
 #[serde(rename_all = "camelCase")]
 pub struct PathCondition {
     /// How `value` is compared.
@@ -110,6 +144,7 @@ pub enum PathKind {
 
 /// A condition on a named value.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = validation::value()))]
 #[serde(rename_all = "camelCase")]
 pub struct ValueCondition {
     /// How `value` is compared.
@@ -133,13 +168,18 @@ pub enum ValueKind {
     RegularExpression,
 }
 
-/// A port of a Service in the route's namespace, and its share.
+/// A port of a Service, and its share.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendRef {
     /// Name of the Service.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
+    /// Namespace of the Service; that of the route if absent. In another one, a ReferenceGrant must
+    /// allow the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = validation::label()))]
+    pub namespace: Option<String>,
     /// Port of the Service, by number or by name.
     #[schemars(schema_with = "port_schema")]
     pub port: IntOrString,
@@ -151,23 +191,24 @@ pub struct BackendRef {
 
 /// Time limits.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = validation::timeouts()))]
 #[serde(rename_all = "camelCase")]
 pub struct Timeouts {
     /// Until the TCP connection to the endpoint stands; 5s if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "duration_schema")]
+    #[schemars(length(max = 28), extend("x-kubernetes-validations" = validation::connect()))]
     pub connect: Option<String>,
     /// From the request's head until the backend's answer; 10s if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "duration_schema")]
+    #[schemars(length(max = 28), extend("x-kubernetes-validations" = validation::handshake()))]
     pub handshake: Option<String>,
     /// Without a byte in either direction; 1h if absent, off with 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "duration_schema")]
+    #[schemars(length(max = 28), extend("x-kubernetes-validations" = validation::idle()))]
     pub idle: Option<String>,
     /// Planned end of a session; off if absent or 0s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "duration_schema")]
+    #[schemars(length(max = 28), extend("x-kubernetes-validations" = validation::max_duration()))]
     pub max_duration: Option<String>,
 }
 
@@ -183,13 +224,39 @@ fn one() -> i32 {
 fn port_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
         "minimum": 1,
         "maximum": 65535,
         "maxLength": 63,
+        "pattern": "^[a-z0-9-]*[a-z][a-z0-9-]*$",
     })
 }
 
-fn duration_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 28, "pattern": DURATION_PATTERN})
+fn hostnames_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 16,
+        "x-kubernetes-list-type": "set",
+        "x-kubernetes-validations": validation::hostnames(),
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 253,
+            "x-kubernetes-validations": validation::hostname(),
+        },
+    })
+}
+
+fn subprotocols_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 8,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128,
+            "x-kubernetes-validations": validation::subprotocol(),
+        },
+    })
 }

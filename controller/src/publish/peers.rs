@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use routetable::wire::{ItemError, Stats, Version};
+use tokio::sync::watch;
+
+use super::Published;
 
 /// One connected data plane.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// Its run; a new number after each of its starts.
     pub boot_id: u64,
     /// The newest version it serves.
     pub serves: Option<Version>,
+    /// The table of that version, if this controller has sent it.
+    pub published: Option<Arc<Published>>,
     /// What of that version it does not serve.
     pub refused: Vec<ItemError>,
     /// Its latest totals.
@@ -22,6 +27,7 @@ pub struct Peer {
 #[derive(Clone, Debug, Default)]
 pub struct Peers {
     inner: Arc<Mutex<Inner>>,
+    changes: Arc<watch::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +42,11 @@ impl Peers {
         self.lock().peers.values().cloned().collect()
     }
 
+    /// Tells of every change but that of the totals.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     /// Enters a data plane; it leaves when the entry is dropped.
     pub(super) fn enter(&self, boot_id: u64) -> Entry {
         let mut inner = self.lock();
@@ -46,6 +57,7 @@ impl Peers {
             ..Peer::default()
         };
         inner.peers.insert(id, peer);
+        self.changes.send_replace(());
         Entry {
             id,
             peers: self.clone(),
@@ -72,10 +84,26 @@ impl Entry {
             change(peer);
         }
     }
+
+    /// Notes what it serves, and what of that it refuses.
+    pub(super) fn serves(
+        &self,
+        version: Version,
+        published: Option<Arc<Published>>,
+        refused: Vec<ItemError>,
+    ) {
+        self.update(|peer| {
+            peer.serves = Some(version);
+            peer.published = published;
+            peer.refused = refused;
+        });
+        self.peers.changes.send_replace(());
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.peers.lock().peers.remove(&self.id);
+        self.peers.changes.send_replace(());
     }
 }

@@ -213,13 +213,11 @@ impl Session {
     }
 
     fn answered(&mut self, version: Version, refused: Vec<routetable::wire::ItemError>) {
-        if self.sent.as_ref().is_some_and(|sent| sent.version == version) {
+        let sent = self.sent.clone().filter(|sent| sent.version == version);
+        if sent.is_some() {
             self.unanswered = None;
         }
-        self.entry.update(|peer| {
-            peer.serves = Some(version);
-            peer.refused = refused;
-        });
+        self.entry.serves(version, sent, refused);
     }
 
     /// The object behind a resource of the version that was last sent.

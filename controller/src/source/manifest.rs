@@ -13,7 +13,7 @@ use super::{schema, strict};
 use crate::compile::check;
 use crate::compile::field::FieldPath;
 use crate::compile::finding::{Finding, Reason, Severity};
-use crate::crd::{self, websocketroute::WebSocketRoute};
+use crate::crd::{self, referencegrant::ReferenceGrant, websocketroute::WebSocketRoute};
 use crate::world::{Kind, Object, ObjectKey};
 use crate::yaml::{Document, Lines};
 
@@ -207,6 +207,7 @@ fn decode(kind: Kind, value: Value) -> Result<Object, (FieldPath, String)> {
         Kind::EndpointSlice => typed::<discovery::EndpointSlice>(value),
         Kind::Secret => typed::<core::Secret>(value),
         Kind::WebSocketRoute => typed::<WebSocketRoute>(value),
+        Kind::ReferenceGrant => typed::<ReferenceGrant>(value),
     }
 }
 

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::crd::referencegrant::ReferenceGrantSpec;
 use crate::crd::websocketroute::WebSocketRouteSpec;
 use crate::world::Kind;
 
@@ -27,19 +28,24 @@ fn build(kind: Kind) -> Value {
         Kind::Service => generate::<core::Service>(),
         Kind::EndpointSlice => generate::<discovery::EndpointSlice>(),
         Kind::Secret => generate::<core::Secret>(),
-        Kind::WebSocketRoute => json!({
-            "type": "object",
-            "required": ["spec"],
-            "properties": {
-                "apiVersion": {"type": "string"},
-                "kind": {"type": "string"},
-                "metadata": generate::<ObjectMeta>(),
-                "spec": generate::<WebSocketRouteSpec>(),
-                // Written by the controller; an exported object may hold it.
-                "status": {"type": "object", "additionalProperties": true},
-            },
-        }),
+        Kind::WebSocketRoute => custom::<WebSocketRouteSpec>(),
+        Kind::ReferenceGrant => custom::<ReferenceGrantSpec>(),
     }
+}
+
+fn custom<Spec: JsonSchema>() -> Value {
+    json!({
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": generate::<ObjectMeta>(),
+            "spec": generate::<Spec>(),
+            // Written by a controller; an exported object may hold it.
+            "status": {"type": "object", "additionalProperties": true},
+        },
+    })
 }
 
 fn generate<T: JsonSchema>() -> Value {

@@ -3,7 +3,7 @@
 //! Owns what is kept of each object. A value that can't be read is kept as such for `compile` to
 //! report; nothing here fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +11,11 @@ use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking:
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use routetable::EndpointState;
 
-use super::{EndpointSlice, Ingress, IngressClass, Object, Secret, Service, ServicePort, WebSocketRoute};
+use super::{
+    Certificate, EndpointSlice, GrantedServices, Ingress, IngressClass, Kind, Object, ReferenceGrant, Secret,
+    Service, ServicePort, WebSocketRoute,
+};
+use crate::crd::referencegrant::ReferenceGrant as ApiReferenceGrant;
 use crate::crd::websocketroute::WebSocketRoute as ApiWebSocketRoute;
 
 /// Annotation prefixes by which an Ingress configures a controller.
@@ -21,15 +25,19 @@ const ROUTING_ANNOTATIONS: [&str; 3] = [
     "nginx.ingress.kubernetes.io/",
 ];
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
+/// The key of a Secret that holds the certificate chain.
+const CERTIFICATE: &str = "tls.crt";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 impl From<networking::Ingress> for Object {
     fn from(ingress: networking::Ingress) -> Self {
         let created = created(&ingress.metadata);
+        let generation = ingress.metadata.generation.unwrap_or_default();
         let annotations = ingress.metadata.annotations.unwrap_or_default().into_iter();
         let routing = |key: &str| ROUTING_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix));
         Self::Ingress(Arc::new(Ingress {
             created,
+            generation,
             annotations: annotations.filter(|(key, _)| routing(key)).collect(),
             spec: ingress.spec.unwrap_or_default(),
         }))
@@ -61,9 +69,11 @@ impl From<core::Service> for Object {
                 number: port.port,
                 target: port.target_port,
                 protocol: port.protocol.unwrap_or_else(|| "TCP".to_owned()),
+                app_protocol: port.app_protocol.filter(|protocol| !protocol.is_empty()),
             });
+        let is_alias = spec.type_.as_deref() == Some("ExternalName");
         Self::Service(Arc::new(Service {
-            is_external_name: spec.type_.as_deref() == Some("ExternalName"),
+            external_name: is_alias.then(|| spec.external_name.unwrap_or_default()),
             ports: ports.collect(),
         }))
     }
@@ -71,14 +81,50 @@ impl From<core::Service> for Object {
 
 impl From<core::Secret> for Object {
     fn from(secret: core::Secret) -> Self {
-        let data = secret.data.unwrap_or_default().into_iter();
-        let filled = data.filter(|(_, value)| !value.0.is_empty()).map(|(key, _)| key);
-        let written = secret.string_data.unwrap_or_default().into_iter();
-        let written = written.filter(|(_, value)| !value.is_empty()).map(|(key, _)| key);
+        let data = secret.data.unwrap_or_default();
+        let written = secret.string_data.unwrap_or_default();
+        // As the API server merges them: what is written as text counts.
+        let certificate = match (written.get(CERTIFICATE), data.get(CERTIFICATE)) {
+            (Some(text), _) => text.as_bytes(),
+            (None, Some(bytes)) => &bytes.0,
+            (None, None) => &[],
+        };
+        let certificate = (!certificate.is_empty()).then(|| Certificate::read(certificate));
+        let filled = data.into_iter().filter(|(_, value)| !value.0.is_empty());
+        let written = written.into_iter().filter(|(_, value)| !value.is_empty());
         Self::Secret(Arc::new(Secret {
             kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
-            keys: filled.chain(written).collect(),
+            keys: filled
+                .map(|(key, _)| key)
+                .chain(written.map(|(key, _)| key))
+                .collect(),
+            certificate,
         }))
+    }
+}
+
+impl From<ApiReferenceGrant> for Object {
+    fn from(grant: ApiReferenceGrant) -> Self {
+        let from = grant.spec.from.into_iter().filter_map(|from| {
+            let group = |kind: &Kind| kind.api_version().split_once('/').map_or("", |(group, _)| group);
+            let kind = Kind::ALL
+                .into_iter()
+                .find(|kind| kind.as_str() == from.kind && group(kind) == from.group)?;
+            Some((kind, from.namespace))
+        });
+        let from = from.collect();
+        let mut services = grant
+            .spec
+            .to
+            .into_iter()
+            .filter(|to| to.group.is_empty() && to.kind == Kind::Service.as_str())
+            .map(|to| to.name.filter(|name| !name.is_empty()));
+        let named = services.try_fold(BTreeSet::new(), |mut names, name| {
+            names.insert(name?);
+            Some(names)
+        });
+        let to = named.map_or(GrantedServices::All, GrantedServices::Named);
+        Self::ReferenceGrant(Arc::new(ReferenceGrant { from, to }))
     }
 }
 
@@ -86,6 +132,7 @@ impl From<ApiWebSocketRoute> for Object {
     fn from(route: ApiWebSocketRoute) -> Self {
         Self::WebSocketRoute(Arc::new(WebSocketRoute {
             created: created(&route.metadata),
+            generation: route.metadata.generation.unwrap_or_default(),
             spec: route.spec,
         }))
     }

@@ -104,6 +104,12 @@ fn render_status(status: &ObjectStatus) -> Value {
         "routes": status.routes.len(),
         "endpoints": format!("{}/{}", status.endpoints_ready, status.endpoints_total),
     });
+    if !status.urls.is_empty() {
+        out["urls"] = json!(status.urls);
+    }
+    if status.generation != 0 {
+        out["generation"] = json!(status.generation);
+    }
     for (name, message) in [
         ("partiallyInvalid", &status.partially_invalid),
         ("conflicted", &status.conflicted),

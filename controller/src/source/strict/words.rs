@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::compile::field::FieldPath;
-use crate::crd::websocketroute::DURATION_PATTERN;
+use crate::crd::validation::is_duration;
 use crate::did_you_mean::closest;
 
 /// Longest list of known fields in a message.
@@ -33,9 +33,8 @@ pub(super) fn describe(schema: &Value) -> String {
     if !variants.is_empty() {
         return one_of(&variants);
     }
-    let is_duration = schema.get("pattern").and_then(Value::as_str) == Some(DURATION_PATTERN);
     match expected(schema) {
-        "string" if is_duration => "a duration string such as '1h'",
+        "string" if is_duration(schema) => "a duration string such as '1h'",
         "string" => "a string",
         "integer" => "a whole number",
         "number" => "a number",
@@ -62,9 +61,7 @@ pub(super) fn mismatch(value: &Value, schema: &Value, field: &FieldPath) -> Stri
         Value::Object(_) => "a map".to_owned(),
     };
     let instead = match (expected(schema), value) {
-        ("string", Value::Number(number))
-            if schema.get("pattern").is_none() && variants(schema).is_empty() =>
-        {
+        ("string", Value::Number(number)) if !is_duration(schema) && variants(schema).is_empty() => {
             format!("; write '\"{number}\"' with quotes")
         }
         ("integer", Value::String(text)) if text.parse::<i64>().is_ok() => {

@@ -10,12 +10,7 @@ fn compiled(text: &str) -> Compiled {
     let run_dir = tempfile::tempdir().expect("folder");
     let folder = write(run_dir.path(), "routes", "a.yaml", text).expect("write");
     let loaded = load(&folder).expect("load");
-    let compiled = compile(
-        &loaded.world,
-        &Settings {
-            watch_without_class: true,
-        },
-    );
+    let compiled = compile(&loaded.world, &Settings::for_files());
     assert_eq!(loaded.report(&compiled), [], "{text}");
     compiled
 }

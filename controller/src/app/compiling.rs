@@ -1,0 +1,42 @@
+//! Compiles whatever the folder of manifests holds, off the runtime's thread.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::watch;
+
+use super::journal::Journal;
+use crate::compile::{self, Compiled};
+use crate::metrics::Metrics;
+use crate::source::files::Loaded;
+
+/// Compiles what `loaded` brings, and logs what is new about it.
+pub(super) async fn follow(
+    mut loaded: watch::Receiver<Option<Arc<Loaded>>>,
+    out: watch::Sender<Option<Arc<Compiled>>>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let settings = Arc::new(compile::Settings::for_files());
+    let mut journal = Journal::default();
+    loop {
+        let now = loaded.borrow_and_update().clone();
+        if let Some(now) = now {
+            let settings = Arc::clone(&settings);
+            let compile = tokio::task::spawn_blocking(move || {
+                let compiled = compile::compile(&now.world, &settings);
+                let report = now.report(&compiled);
+                (compiled, report)
+            });
+            let (compiled, report) = compile.await.context("compiling the objects")?;
+            let compiled = Arc::new(compiled);
+            metrics.compiled(&compiled);
+            journal.note(&compiled, &report);
+            if out.send(Some(compiled)).is_err() {
+                return Ok(());
+            }
+        }
+        if loaded.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `holdfast clear-status`: takes back what the controller wrote into statuses, when it is removed.
+
+use std::path::PathBuf;
+
+use super::Exit;
+use crate::source::cluster::connect::{Credentials, client};
+use crate::status::clear;
+
+/// Arguments of `holdfast clear-status`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Ingresses keep nothing of the addresses that Holdfast gave them, WebSocketRoutes nothing of their \
+    conditions. A controller that still runs writes them again: stop it first.\n\
+    Exit codes: 0 fine; 2 usage, or the API server refuses"
+)]
+pub(super) struct Args {
+    /// Kubeconfig file; the pod's service account if absent
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; its current one if absent
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    context: Option<String>,
+}
+
+/// Clears them all.
+pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let credentials = Credentials {
+        kubeconfig: args.kubeconfig,
+        context: args.context,
+    };
+    let cleared = clear(&client(&credentials).await?).await?;
+    println!(
+        "cleared {cleared} {}",
+        if cleared == 1 { "status" } else { "statuses" }
+    );
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,238 @@
+//! A cluster as the source of objects.
+//!
+//! One guarded watch for each kind and namespace (`feed`) brings changes to one `index`, which folds them
+//! into a World. Nothing is told before every kind was listed once; an outage of the API server, an object
+//! that can't be read or a permission that is missing leaves everything else as it was. Never decides what
+//! an object means and never writes.
+
+mod aliases;
+pub mod connect;
+mod feed;
+mod identity;
+mod index;
+pub mod observed;
+mod pace;
+mod refusal;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{error, info};
+
+use self::feed::{Change, FeedId, Tidings};
+use self::identity::{Answer, Identity};
+use self::index::Index;
+use self::observed::Board;
+use crate::world::World;
+
+/// Changes that wait to be folded in; a full queue holds up the watches.
+const QUEUE: usize = 1024;
+/// Time in which the changes of a burst are gathered before they are told.
+const GATHER: Duration = Duration::from_millis(10);
+/// A permission that is missing in one namespace no longer holds up the others after this.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which objects are watched.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The namespaces.
+    pub namespaces: Namespaces,
+    /// Secrets of type `kubernetes.io/tls` that an Ingress names.
+    pub secrets: bool,
+    /// Looks up the hosts of Services of type ExternalName.
+    pub external_names: bool,
+}
+
+/// The namespaces whose objects are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// All of them.
+    All,
+    /// These.
+    Named(BTreeSet<String>),
+    /// Those whose labels fit.
+    Selected(String),
+}
+
+/// A cluster that is being watched.
+pub struct Cluster {
+    index: Index,
+    starter: feed::Starter,
+    changes: mpsc::Receiver<Change>,
+    feeds: JoinSet<()>,
+    by_namespace: BTreeMap<String, Vec<(FeedId, AbortHandle)>>,
+    identity: Identity,
+    secrets: secrets::Lookup,
+    aliases: Option<watch::Sender<BTreeSet<String>>>,
+    /// Opens the watch of Secrets: until the Ingresses are known, none is worth keeping.
+    gate: watch::Sender<bool>,
+    started: Instant,
+    is_complete: bool,
+}
+
+impl Cluster {
+    /// Starts to watch. What is seen of statuses goes to `board`.
+    pub async fn open(client: Client, scope: &Scope, board: Board) -> Self {
+        let (out, changes) = mpsc::channel(QUEUE);
+        let (gate, gated) = watch::channel(false);
+        let starter = feed::Starter::new(client.clone(), scope.secrets, gated, out.clone()).await;
+        let mut cluster = Self {
+            index: Index::new(board),
+            starter,
+            changes,
+            feeds: JoinSet::new(),
+            by_namespace: BTreeMap::new(),
+            identity: Identity::new(client.clone()),
+            secrets: secrets::Lookup::new(client, out.clone()),
+            aliases: None,
+            gate,
+            started: Instant::now(),
+            is_complete: false,
+        };
+        cluster.start(None, feed::CLUSTER_SCOPED);
+        match &scope.namespaces {
+            Namespaces::All => cluster.start(None, feed::NAMESPACED),
+            Namespaces::Named(names) => names.iter().for_each(|name| cluster.enter(name)),
+            Namespaces::Selected(selector) => {
+                cluster.index.await_namespaces();
+                cluster.feeds.spawn(cluster.starter.namespaces(selector));
+            }
+        }
+        if scope.external_names {
+            let (hosts, wanted) = watch::channel(BTreeSet::new());
+            cluster.feeds.spawn(aliases::follow(wanted, out));
+            cluster.aliases = Some(hosts);
+        }
+        cluster
+    }
+
+    /// What the cluster holds.
+    pub fn world(&self) -> &World {
+        self.index.world()
+    }
+
+    /// Takes the world out for a while, to be read by another thread.
+    pub fn lend(&mut self) -> World {
+        self.index.lend()
+    }
+
+    /// Puts the world back.
+    pub fn give_back(&mut self, world: World) {
+        self.index.give_back(world);
+    }
+
+    /// Waits until the world is another, and was complete once. Gathers for at least `pace`.
+    pub async fn changed(&mut self, pace: Duration) {
+        loop {
+            let now = Instant::now();
+            let impatient = now >= self.started + REFUSAL_PATIENCE;
+            if !self.is_complete && self.index.is_complete(impatient) {
+                self.is_complete = true;
+                self.identity.note().await;
+            }
+            // Once is enough: a namespace that joins later holds up no other.
+            if self.is_complete && self.index.is_dirty() {
+                break;
+            }
+            let patience = self.started + REFUSAL_PATIENCE;
+            tokio::select! {
+                Some(change) = self.changes.recv() => self.take(change).await,
+                () = sleep_until(patience), if now < patience => {}
+                () = self.secrets.due() => self.secrets.ask(self.index.missing_secrets()),
+            }
+        }
+        let end = Instant::now() + pace.max(GATHER);
+        while let Ok(Some(change)) = timeout_at(end, self.changes.recv()).await {
+            self.take(change).await;
+        }
+        self.index.clean();
+    }
+
+    async fn take(&mut self, change: Change) {
+        match change {
+            Change::Namespaces(selected) => self.select(&selected),
+            Change::Feed(feed, Tidings::Done) if self.index.would_empty(feed) => {
+                if self.is_another_cluster().await {
+                    self.index.keep(feed);
+                } else {
+                    self.index.take(feed, Tidings::Done);
+                }
+            }
+            Change::Feed(feed, tidings) => self.index.take(feed, tidings),
+            Change::Secret(name, secret) => self.index.take_secret(&name, secret.as_ref()),
+            Change::Resolved(host, addresses) => self.index.take_addresses(host, addresses),
+        }
+        if !*self.gate.borrow() && self.index.knows_ingresses() {
+            self.gate.send_replace(true);
+        }
+        let wanted = self.index.wanted_secrets();
+        if !wanted.is_empty() {
+            self.secrets.ask(wanted);
+        }
+        if let Some(aliases) = &self.aliases {
+            self.index.tell_aliases(aliases);
+        }
+    }
+
+    /// Nothing of a kind is left. That is what an API server says that lost its data, too.
+    async fn is_another_cluster(&mut self) -> bool {
+        match self.identity.compare().await {
+            Answer::Same => false,
+            Answer::Another(what) => {
+                error!(
+                    "the API server lists nothing any more, and {what}: this is another cluster, or one that lost its \
+                     data; keeping the last table until this controller is restarted"
+                );
+                true
+            }
+        }
+    }
+
+    fn select(&mut self, selected: &BTreeSet<String>) {
+        for name in selected {
+            if !self.by_namespace.contains_key(name) {
+                info!(namespace = %name, "its labels fit: watching it");
+                self.enter(name);
+            }
+        }
+        let left: Vec<String> = self
+            .by_namespace
+            .keys()
+            .filter(|name| !selected.contains(*name))
+            .cloned()
+            .collect();
+        for name in left {
+            info!(namespace = %name, "its labels no longer fit: leaving it");
+            for (feed, task) in self.by_namespace.remove(&name).unwrap_or_default() {
+                task.abort();
+                self.index.forget(feed);
+            }
+        }
+        self.index.namespaces_are_known();
+    }
+
+    fn enter(&mut self, namespace: &str) {
+        self.start(Some(namespace), feed::NAMESPACED);
+    }
+
+    fn start(&mut self, namespace: Option<&str>, kinds: &[feed::Starts]) {
+        for start in kinds {
+            let Some((id, kind, work)) = start(&mut self.starter, namespace) else {
+                continue;
+            };
+            self.index.expect(id, kind, namespace);
+            let task = self.feeds.spawn(work);
+            if let Some(namespace) = namespace {
+                self.by_namespace
+                    .entry(namespace.to_owned())
+                    .or_default()
+                    .push((id, task));
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether the API server still speaks for the cluster that was seen first.
+//!
+//! The Service `kubernetes` in `default` is made by the API server itself when there is none, so that its
+//! uid names the cluster's data. A server that comes back without its data shows another one.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::{Api, Client};
+use tokio::time::timeout;
+use tracing::debug;
+
+/// Time for the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What comparing said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing speaks against it.
+    Same,
+    /// It is not; why.
+    Another(String),
+}
+
+/// Knows the cluster that was seen first.
+pub(super) struct Identity {
+    services: Api<Service>,
+    first: Option<String>,
+}
+
+impl Identity {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            services: Api::namespaced(client, "default"),
+            first: None,
+        }
+    }
+
+    /// Notes which cluster this is.
+    pub(super) async fn note(&mut self) {
+        self.first = self.uid().await.ok().flatten();
+    }
+
+    /// Holds the cluster against the one that was noted.
+    pub(super) async fn compare(&mut self) -> Answer {
+        let Some(first) = self.first.clone() else {
+            // Not allowed to know: a permission for one namespace, for example.
+            return Answer::Same;
+        };
+        match self.uid().await {
+            Ok(Some(uid)) if uid == first => Answer::Same,
+            Ok(Some(_)) => Answer::Another("its Service 'kubernetes' is another one".to_owned()),
+            Ok(None) => Answer::Another("has no Service 'kubernetes'".to_owned()),
+            Err(error) => Answer::Another(format!("does not say which cluster it is ({error})")),
+        }
+    }
+
+    async fn uid(&self) -> Result<Option<String>, String> {
+        match timeout(PATIENCE, self.services.get_opt("kubernetes")).await {
+            Ok(Ok(service)) => Ok(service.and_then(|service| service.metadata.uid)),
+            Ok(Err(error)) => {
+                debug!(%error, "can't read the Service 'kubernetes'");
+                Err(error.to_string())
+            }
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Folds the changes of all watches into one World.
+//!
+//! A state machine without sockets or clocks. A list replaces what its watch had told before only once it
+//! is complete; what it holds is taken at once. Secrets are kept only while an Ingress names them.
+
+mod references;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use routetable::EndpointState;
+use tokio::sync::watch;
+
+use super::feed::{FeedId, Item, Tidings};
+use super::observed::Board;
+use crate::world::{Kind, Name, Object, ObjectKey, World};
+use references::References;
+
+/// Most addresses that are remembered of one ExternalName host.
+const MAX_ADDRESSES: usize = 64;
+
+/// How far a watch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Its first list is not complete.
+    Waiting,
+    /// A permission is missing; nothing was ever listed.
+    Forbidden,
+    /// The kind is unknown to the cluster; nothing was ever listed.
+    UnknownKind,
+    /// It was complete once.
+    Listed,
+}
+
+#[derive(Debug)]
+struct Feed {
+    kind: Kind,
+    namespace: Option<String>,
+    phase: Phase,
+    /// What the list under way has brought.
+    seen: BTreeSet<ObjectKey>,
+}
+
+/// The state of all watches.
+#[derive(Debug)]
+pub(super) struct Index {
+    world: World,
+    feeds: BTreeMap<FeedId, Feed>,
+    references: References,
+    aliases: BTreeSet<String>,
+    aliases_changed: bool,
+    namespaces_pending: bool,
+    dirty: bool,
+    board: Board,
+}
+
+impl Index {
+    pub(super) fn new(board: Board) -> Self {
+        Self {
+            world: World::default(),
+            feeds: BTreeMap::new(),
+            references: References::default(),
+            aliases: BTreeSet::new(),
+            aliases_changed: false,
+            namespaces_pending: false,
+            // An empty cluster is news, too, once it is known to be empty.
+            dirty: true,
+            board,
+        }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(super) fn lend(&mut self) -> World {
+        std::mem::take(&mut self.world)
+    }
+
+    pub(super) fn give_back(&mut self, world: World) {
+        self.world = world;
+    }
+
+    /// A watch was started.
+    pub(super) fn expect(&mut self, id: FeedId, kind: Kind, namespace: Option<&str>) {
+        let feed = Feed {
+            kind,
+            namespace: namespace.map(str::to_owned),
+            phase: Phase::Waiting,
+            seen: BTreeSet::new(),
+        };
+        self.feeds.insert(id, feed);
+    }
+
+    /// A watch was ended: what it told no longer counts.
+    pub(super) fn forget(&mut self, id: FeedId) {
+        for key in self.holds(id) {
+            self.put(&key, None);
+            self.board.note(&key, None);
+        }
+        self.feeds.remove(&id);
+    }
+
+    /// Nothing is complete before the namespaces are known.
+    pub(super) fn await_namespaces(&mut self) {
+        self.namespaces_pending = true;
+    }
+
+    pub(super) fn namespaces_are_known(&mut self) {
+        self.namespaces_pending = false;
+    }
+
+    /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so do
+    /// permissions that are missing for what only adds to a route, and, when `patient` no longer, for some of
+    /// the namespaces.
+    pub(super) fn is_complete(&self, impatient: bool) -> bool {
+        let is_settled = |feed: &Feed| match feed.phase {
+            Phase::Listed => true,
+            Phase::Waiting => false,
+            Phase::UnknownKind => matches!(feed.kind, Kind::WebSocketRoute | Kind::ReferenceGrant),
+            Phase::Forbidden => match feed.kind {
+                Kind::Secret | Kind::ReferenceGrant => true,
+                kind => {
+                    let mut same = self.feeds.values().filter(|other| other.kind == kind);
+                    impatient && same.any(|other| other.phase == Phase::Listed)
+                }
+            },
+        };
+        !self.namespaces_pending && self.feeds.values().all(is_settled)
+    }
+
+    /// True when every Ingress was listed once, as far as that is allowed.
+    pub(super) fn knows_ingresses(&self) -> bool {
+        let mut feeds = self.feeds.values().filter(|feed| feed.kind == Kind::Ingress);
+        !self.namespaces_pending && feeds.all(|feed| feed.phase != Phase::Waiting)
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    pub(super) fn clean(&mut self) {
+        self.dirty = false;
+    }
+
+    /// True when completing the list of this watch would leave nothing of what it had told.
+    pub(super) fn would_empty(&self, id: FeedId) -> bool {
+        let Some(feed) = self.feeds.get(&id) else {
+            return false;
+        };
+        feed.phase == Phase::Listed && feed.seen.is_empty() && !self.holds(id).is_empty()
+    }
+
+    /// The list under way is not believed: everything stays.
+    pub(super) fn keep(&mut self, id: FeedId) {
+        if let Some(feed) = self.feeds.get_mut(&id) {
+            feed.seen.clear();
+        }
+    }
+
+    pub(super) fn take(&mut self, id: FeedId, tidings: Tidings) {
+        let Some(feed) = self.feeds.get_mut(&id) else {
+            // Of a watch that was ended.
+            return;
+        };
+        match tidings {
+            Tidings::Begin => feed.seen.clear(),
+            Tidings::Object(key, item) => {
+                feed.seen.insert(key.clone());
+                self.take_object(&key, item);
+            }
+            Tidings::Gone(key) => {
+                feed.seen.remove(&key);
+                self.put(&key, None);
+                self.board.note(&key, None);
+            }
+            Tidings::Done => {
+                feed.phase = Phase::Listed;
+                let seen = std::mem::take(&mut feed.seen);
+                for key in self.holds(id) {
+                    if !seen.contains(&key) {
+                        self.put(&key, None);
+                        self.board.note(&key, None);
+                    }
+                }
+            }
+            Tidings::Forbidden if feed.phase != Phase::Listed => feed.phase = Phase::Forbidden,
+            Tidings::UnknownKind if feed.phase != Phase::Listed => feed.phase = Phase::UnknownKind,
+            // What was listed before stays true until something else is.
+            Tidings::Forbidden | Tidings::UnknownKind => {}
+        }
+    }
+
+    fn take_object(&mut self, key: &ObjectKey, item: Item) {
+        match item {
+            Item::Readable(object, observed) => {
+                if let Some(observed) = observed {
+                    self.board.note(key, Some(*observed));
+                }
+                let is_wanted = key.kind != Kind::Secret || self.references.contains(key);
+                self.put(key, Some(&object).filter(|_| is_wanted));
+            }
+            Item::Unreadable(why) => {
+                let known = self.world.unreadable.insert(key.clone(), why.clone());
+                self.dirty |= known.is_none_or(|known| known != why);
+            }
+        }
+    }
+
+    /// What a look-up said about a Secret.
+    pub(super) fn take_secret(&mut self, name: &Name, secret: Option<&Object>) {
+        let key = secret_key(name);
+        if self.references.contains(&key) {
+            self.references.answered(name, secret.is_some());
+            self.put(&key, secret);
+        }
+    }
+
+    /// The addresses of a host. Those it had before take nothing new but keep what they have.
+    pub(super) fn take_addresses(&mut self, host: String, now: BTreeSet<IpAddr>) {
+        let known = self.world.resolved.get(&host).cloned().unwrap_or_default();
+        let former = known.iter().map(|(ip, _)| *ip).filter(|ip| !now.contains(ip));
+        let mut next: Vec<(IpAddr, EndpointState)> =
+            now.iter().map(|ip| (*ip, EndpointState::Ready)).collect();
+        next.extend(former.map(|ip| (ip, EndpointState::NotReady)));
+        next.truncate(MAX_ADDRESSES);
+        if next != known && self.aliases.contains(&host) {
+            self.world.resolved.insert(host, next);
+            self.dirty = true;
+        }
+    }
+
+    /// Secrets that are named and were not asked for yet.
+    pub(super) fn wanted_secrets(&mut self) -> BTreeSet<Name> {
+        let listed = |feed: &Feed| feed.kind != Kind::Secret || feed.phase == Phase::Listed;
+        let watches = self.feeds.values().any(|feed| feed.kind == Kind::Secret);
+        if !watches || !self.feeds.values().all(listed) {
+            return BTreeSet::new();
+        }
+        self.references
+            .take_wanted(|name| self.world.secrets.contains_key(name))
+    }
+
+    /// Secrets that are named and do not exist.
+    pub(super) fn missing_secrets(&self) -> BTreeSet<Name> {
+        self.references.missing()
+    }
+
+    /// Tells which hosts are to be looked up, if that changed.
+    pub(super) fn tell_aliases(&mut self, out: &watch::Sender<BTreeSet<String>>) {
+        if std::mem::take(&mut self.aliases_changed) {
+            let services = self.world.services.values();
+            self.aliases = services
+                .filter_map(|service| service.external_name.clone())
+                .collect();
+            let aliases = &self.aliases;
+            self.world.resolved.retain(|host, _| aliases.contains(host));
+            out.send_replace(self.aliases.clone());
+        }
+    }
+
+    fn put(&mut self, key: &ObjectKey, object: Option<&Object>) {
+        if self.world.object(key).as_ref() == object && !self.world.unreadable.contains_key(key) {
+            return;
+        }
+        match key.kind {
+            Kind::Ingress => self.references.replace(key, object),
+            Kind::Service => self.aliases_changed = true,
+            _ => {}
+        }
+        self.world.apply(key, object);
+        if key.kind == Kind::Ingress {
+            for name in self.references.take_unnamed() {
+                self.world.apply(&secret_key(&name), None);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// The objects that stand because of this watch.
+    fn holds(&self, id: FeedId) -> Vec<ObjectKey> {
+        let Some(feed) = self.feeds.get(&id) else {
+            return vec![];
+        };
+        let mut keys = self.world.keys(feed.kind);
+        if let Some(namespace) = &feed.namespace {
+            keys.retain(|key| key.namespace == *namespace);
+        }
+        if feed.kind == Kind::Secret {
+            // Of another type than the watch asks for: looked up by itself.
+            keys.retain(|key| !self.references.was_looked_up(key));
+        }
+        keys
+    }
+}
+
+fn secret_key(name: &Name) -> ObjectKey {
+    ObjectKey {
+        kind: Kind::Secret,
+        namespace: name.namespace.clone(),
+        name: name.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

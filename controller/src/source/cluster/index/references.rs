@@ -1,0 +1,106 @@
+//! Which Secrets the Ingresses name, so that no other is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::world::{Name, Object, ObjectKey};
+
+/// Secrets by who names them.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    by_ingress: BTreeMap<Name, BTreeSet<Name>>,
+    counts: BTreeMap<Name, usize>,
+    /// Named, and not asked for yet.
+    fresh: BTreeSet<Name>,
+    /// Asked for, and found there.
+    looked_up: BTreeSet<Name>,
+    /// Asked for, and not found.
+    missing: BTreeSet<Name>,
+    /// No longer named by anyone.
+    unnamed: BTreeSet<Name>,
+}
+
+impl References {
+    /// Notes what an Ingress names now; `None` when it is gone.
+    pub(super) fn replace(&mut self, ingress: &ObjectKey, object: Option<&Object>) {
+        let name = Name::new(&ingress.namespace, &ingress.name);
+        let now = object
+            .map(|object| named(&ingress.namespace, object))
+            .unwrap_or_default();
+        let before = if now.is_empty() {
+            self.by_ingress.remove(&name)
+        } else {
+            self.by_ingress.insert(name, now.clone())
+        };
+        for secret in &now {
+            let count = self.counts.entry(secret.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.fresh.insert(secret.clone());
+                self.unnamed.remove(secret);
+            }
+        }
+        for secret in before.unwrap_or_default() {
+            let Some(count) = self.counts.get_mut(&secret) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&secret);
+                self.fresh.remove(&secret);
+                self.missing.remove(&secret);
+                self.looked_up.remove(&secret);
+                self.unnamed.insert(secret);
+            }
+        }
+    }
+
+    /// True for a Secret that is named.
+    pub(super) fn contains(&self, secret: &ObjectKey) -> bool {
+        self.counts
+            .contains_key(&Name::new(&secret.namespace, &secret.name))
+    }
+
+    /// What was named since the last call and is not `known`.
+    pub(super) fn take_wanted(&mut self, known: impl Fn(&Name) -> bool) -> BTreeSet<Name> {
+        let mut wanted = std::mem::take(&mut self.fresh);
+        wanted.retain(|name| !known(name));
+        wanted
+    }
+
+    /// What nobody names since the last call.
+    pub(super) fn take_unnamed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.unnamed)
+    }
+
+    /// Notes the answer to a question.
+    pub(super) fn answered(&mut self, name: &Name, exists: bool) {
+        let (to, from) = match exists {
+            true => (&mut self.looked_up, &mut self.missing),
+            false => (&mut self.missing, &mut self.looked_up),
+        };
+        to.insert(name.clone());
+        from.remove(name);
+    }
+
+    /// What was asked for and not found.
+    pub(super) fn missing(&self) -> BTreeSet<Name> {
+        self.missing.clone()
+    }
+
+    /// True for a Secret that a question, not the watch, has brought.
+    pub(super) fn was_looked_up(&self, secret: &ObjectKey) -> bool {
+        self.looked_up
+            .contains(&Name::new(&secret.namespace, &secret.name))
+    }
+}
+
+fn named(namespace: &str, object: &Object) -> BTreeSet<Name> {
+    let Object::Ingress(ingress) = object else {
+        return BTreeSet::new();
+    };
+    let entries = ingress.spec.tls.iter().flatten();
+    let names = entries
+        .filter_map(|entry| entry.secret_name.as_deref())
+        .filter(|name| !name.is_empty());
+    names.map(|name| Name::new(namespace, name)).collect()
+}

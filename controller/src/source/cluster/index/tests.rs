@@ -1,0 +1,231 @@
+use serde_json::json;
+
+use super::*;
+use crate::source::cluster::feed::FeedId;
+
+const CLASSES: FeedId = FeedId::for_test(0);
+const SECRETS: FeedId = FeedId::for_test(1);
+const SERVICES: FeedId = FeedId::for_test(2);
+const INGRESSES: FeedId = FeedId::for_test(3);
+const OTHERS: FeedId = FeedId::for_test(4);
+
+fn index() -> Index {
+    let mut index = Index::new(Board::default());
+    index.expect(CLASSES, Kind::IngressClass, None);
+    index.expect(SECRETS, Kind::Secret, Some("shop"));
+    index.expect(SERVICES, Kind::Service, Some("shop"));
+    index.expect(INGRESSES, Kind::Ingress, Some("shop"));
+    index
+}
+
+fn key(kind: Kind, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind,
+        namespace: "shop".into(),
+        name: name.into(),
+    }
+}
+
+fn service(name: &str) -> Tidings {
+    let service: k8s_openapi::api::core::v1::Service =
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}))
+            .unwrap();
+    Tidings::Object(key(Kind::Service, name), Item::Readable(service.into(), None))
+}
+
+fn ingress(name: &str, secret: &str) -> Tidings {
+    let ingress: k8s_openapi::api::networking::v1::Ingress = serde_json::from_value(
+        json!({"metadata": {"name": name}, "spec": {"tls": [{"secretName": secret}]}}),
+    )
+    .unwrap();
+    Tidings::Object(key(Kind::Ingress, name), Item::Readable(ingress.into(), None))
+}
+
+fn secret() -> Object {
+    let secret: k8s_openapi::api::core::v1::Secret =
+        serde_json::from_value(json!({"metadata": {"name": "s"}, "type": "kubernetes.io/tls"})).unwrap();
+    secret.into()
+}
+
+fn names(index: &Index) -> Vec<String> {
+    index
+        .world()
+        .services
+        .keys()
+        .map(|name| name.name.clone())
+        .collect()
+}
+
+#[test]
+fn nothing_is_complete_before_every_kind_was_listed() {
+    let mut index = index();
+    for feed in [CLASSES, SECRETS, SERVICES] {
+        index.take(feed, Tidings::Done);
+        assert!(!index.is_complete(true));
+    }
+    index.take(INGRESSES, Tidings::Done);
+    assert!(index.is_complete(false));
+}
+
+#[test]
+fn a_list_replaces_what_was_there_only_when_it_is_complete() {
+    let mut index = index();
+    index.take(SERVICES, Tidings::Begin);
+    index.take(SERVICES, service("a"));
+    index.take(SERVICES, service("b"));
+    index.take(SERVICES, Tidings::Done);
+    // A list that breaks off, and one that is complete.
+    index.take(SERVICES, Tidings::Begin);
+    index.take(SERVICES, service("c"));
+    assert_eq!(names(&index), ["a", "b", "c"]);
+    index.take(SERVICES, Tidings::Begin);
+    index.take(SERVICES, service("b"));
+    index.take(SERVICES, Tidings::Done);
+    assert_eq!(names(&index), ["b"]);
+    index.take(SERVICES, Tidings::Gone(key(Kind::Service, "b")));
+    assert!(names(&index).is_empty());
+}
+
+#[test]
+fn what_came_before_an_error_stays() {
+    let mut index = index();
+    index.take(SERVICES, service("a"));
+    index.take(SERVICES, Tidings::Done);
+    index.take(SERVICES, Tidings::Forbidden);
+    index.take(SERVICES, Tidings::UnknownKind);
+    index.take(SERVICES, Tidings::Begin);
+    assert_eq!(names(&index), ["a"]);
+    assert!(index.would_empty(SERVICES));
+    index.keep(SERVICES);
+    assert_eq!(names(&index), ["a"]);
+    index.take(SERVICES, Tidings::Done);
+    assert!(names(&index).is_empty(), "believed after all");
+}
+
+#[test]
+fn a_missing_permission_holds_up_what_needs_it_and_nothing_else() {
+    let mut index = index();
+    for feed in [CLASSES, INGRESSES] {
+        index.take(feed, Tidings::Done);
+    }
+    index.take(SECRETS, Tidings::Forbidden);
+    index.take(SERVICES, Tidings::Forbidden);
+    assert!(!index.is_complete(true), "no Service at all is known");
+    index.expect(OTHERS, Kind::Service, Some("other"));
+    index.take(OTHERS, Tidings::Done);
+    assert!(!index.is_complete(false));
+    assert!(
+        index.is_complete(true),
+        "the other namespace does not wait for this one"
+    );
+}
+
+#[test]
+fn an_object_that_cannot_be_read_leaves_its_last_good_version() {
+    let mut index = index();
+    index.take(SERVICES, service("a"));
+    index.clean();
+    let broken = Tidings::Object(key(Kind::Service, "a"), Item::Unreadable("newer".into()));
+    index.take(SERVICES, broken.clone());
+    assert!(index.is_dirty());
+    assert_eq!(names(&index), ["a"]);
+    assert_eq!(index.world().unreadable.len(), 1);
+    index.clean();
+    index.take(SERVICES, broken);
+    assert!(!index.is_dirty(), "the same again is no news");
+    index.take(SERVICES, service("a"));
+    assert!(index.world().unreadable.is_empty() && index.is_dirty());
+    index.clean();
+    index.take(SERVICES, service("a"));
+    assert!(!index.is_dirty());
+}
+
+#[test]
+fn secrets_are_kept_while_they_are_named() {
+    let mut index = index();
+    let own = key(Kind::Secret, "tls");
+    index.take(
+        SECRETS,
+        Tidings::Object(own.clone(), Item::Readable(secret(), None)),
+    );
+    assert!(index.world().secrets.is_empty(), "nobody names it");
+    index.take(INGRESSES, ingress("a", "tls"));
+    assert!(index.wanted_secrets().is_empty(), "the watch is not through");
+    index.take(SECRETS, Tidings::Done);
+    let wanted = index.wanted_secrets();
+    assert_eq!(
+        wanted.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(),
+        ["tls"]
+    );
+    assert!(index.wanted_secrets().is_empty(), "asked once");
+
+    let name = Name::new("shop", "tls");
+    index.take_secret(&name, None);
+    assert_eq!(index.missing_secrets().len(), 1);
+    index.take_secret(&name, Some(&secret()));
+    assert!(index.missing_secrets().is_empty());
+    assert_eq!(index.world().secrets.len(), 1);
+    index.take(SECRETS, Tidings::Begin);
+    index.take(SECRETS, Tidings::Done);
+    assert_eq!(
+        index.world().secrets.len(),
+        1,
+        "the watch does not bring it, so it cannot take it away"
+    );
+
+    index.take(INGRESSES, ingress("b", "tls"));
+    index.take(INGRESSES, Tidings::Gone(key(Kind::Ingress, "a")));
+    assert_eq!(index.world().secrets.len(), 1);
+    index.take(INGRESSES, ingress("b", "other"));
+    assert!(index.world().secrets.is_empty(), "nobody names it any more");
+}
+
+#[test]
+fn a_namespace_that_is_left_takes_its_objects_along() {
+    let mut index = index();
+    index.take(SERVICES, service("a"));
+    index.clean();
+    index.forget(SERVICES);
+    assert!(names(&index).is_empty() && index.is_dirty());
+    index.take(SERVICES, service("late"));
+    assert!(names(&index).is_empty(), "a straggler of a watch that was ended");
+}
+
+#[test]
+fn addresses_that_dns_no_longer_names_keep_what_they_have() {
+    let mut index = index();
+    let alias: k8s_openapi::api::core::v1::Service = serde_json::from_value(
+        json!({"metadata": {"name": "a"}, "spec": {"type": "ExternalName", "externalName": "db.example.com"}}),
+    )
+    .unwrap();
+    index.take(
+        SERVICES,
+        Tidings::Object(key(Kind::Service, "a"), Item::Readable(alias.into(), None)),
+    );
+    let (out, wanted) = watch::channel(BTreeSet::new());
+    index.tell_aliases(&out);
+    assert!(wanted.borrow().contains("db.example.com"));
+    let ips = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect::<BTreeSet<IpAddr>>()
+    };
+    index.take_addresses("db.example.com".into(), ips(&["192.0.2.1", "192.0.2.2"]));
+    index.take_addresses("db.example.com".into(), ips(&["192.0.2.2", "192.0.2.3"]));
+    let states: Vec<_> = index.world().resolved["db.example.com"]
+        .iter()
+        .map(|(ip, state)| (ip.to_string(), *state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("192.0.2.2".to_owned(), EndpointState::Ready),
+            ("192.0.2.3".to_owned(), EndpointState::Ready),
+            ("192.0.2.1".to_owned(), EndpointState::NotReady),
+        ]
+    );
+    index.take(SERVICES, Tidings::Gone(key(Kind::Service, "a")));
+    index.tell_aliases(&out);
+    assert!(index.world().resolved.is_empty() && wanted.borrow().is_empty());
+}

@@ -1,0 +1,84 @@
+//! Takes back every status that was written: for the day when the product is removed.
+
+use anyhow::Context;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tracing::info;
+
+use crate::crd::websocketroute::WebSocketRoute;
+use crate::source::cluster::observed::FIELD_MANAGER;
+
+/// Objects of one page of a list.
+const PAGE: u32 = 500;
+
+/// Removes what we own of the statuses of all Ingresses and WebSocketRoutes; yields how many there were.
+///
+/// # Errors
+/// The API server refuses, or is not there.
+pub async fn clear(client: &Client) -> anyhow::Result<usize> {
+    let ingresses = clear_kind::<Ingress>(client)
+        .await
+        .context("clearing the statuses of Ingresses")?;
+    let routes = clear_kind::<WebSocketRoute>(client).await;
+    let routes = match routes {
+        // Without the definition there are none.
+        Err(kube::Error::Api(status)) if status.code == 404 => 0,
+        routes => routes.context("clearing the statuses of WebSocketRoutes")?,
+    };
+    Ok(ingresses + routes)
+}
+
+async fn clear_kind<K>(client: &Client) -> Result<usize, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned,
+{
+    let everywhere: Api<K> = Api::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    let mut cleared = 0;
+    loop {
+        let page = everywhere.list_metadata(&params).await?;
+        for object in page.items.iter().filter(|object| is_ours(object)) {
+            let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
+            let api: Api<K> = Api::namespaced(client.clone(), &namespace);
+            let body = json!({
+                "apiVersion": K::api_version(&()),
+                "kind": K::kind(&()),
+                "metadata": {"name": name, "namespace": namespace},
+                "status": {},
+            });
+            let patched = api
+                .patch_status(
+                    &name,
+                    &PatchParams::apply(FIELD_MANAGER).force(),
+                    &Patch::Apply(body),
+                )
+                .await;
+            match patched {
+                Ok(_) => {
+                    info!("cleared the status of {} {namespace}/{name}", K::kind(&()));
+                    cleared += 1;
+                }
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+        if params.continue_token.is_none() {
+            return Ok(cleared);
+        }
+    }
+}
+
+fn is_ours<K>(object: &PartialObjectMeta<K>) -> bool {
+    let mut managers = object.metadata.managed_fields.iter().flatten();
+    managers.any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.as_deref() == Some("status")
+    })
+}
