@@ -41,6 +41,13 @@
 - apiGroups: [networking.k8s.io]
   resources: [ingressclasses]
   verbs: [get, list, watch]
+{{- if eq .Values.rbac.scope "Namespaces" }}
+# By it the controller knows whether an API server that comes back still is the same cluster.
+- apiGroups: [""]
+  resources: [services]
+  resourceNames: [kubernetes]
+  verbs: [get]
+{{- end }}
 {{- if .Values.controller.watchNamespaceSelector }}
 - apiGroups: [""]
   resources: [namespaces]
@@ -63,17 +70,17 @@
 {{/* To take back what it wrote. */}}
 {{- define "holdfast.rules.cleanup" -}}
 - apiGroups: [networking.k8s.io]
-  resources: [ingresses, ingressclasses]
-  verbs: [get, list]
+  resources: [ingresses]
+  verbs: [list]
 - apiGroups: [holdfast.dev]
   resources: [websocketroutes]
-  verbs: [get, list]
+  verbs: [list]
 - apiGroups: [networking.k8s.io]
   resources: [ingresses/status]
-  verbs: [patch, update]
+  verbs: [patch]
 - apiGroups: [holdfast.dev]
   resources: [websocketroutes/status]
-  verbs: [patch, update]
+  verbs: [patch]
 {{- end }}
 
 {{/* `roleRef` and `subjects` of a binding. Argument: a list of the root, the kind and the name of the role. */}}
