@@ -8,6 +8,7 @@
 //! into drafts of routes by looking at that object alone, `backend` resolves what the drafts refer
 //! to, `conflict` removes what another rule already takes, `status` sums up.
 
+mod annotation;
 mod backend;
 mod class;
 mod conflict;
@@ -87,6 +88,7 @@ pub struct Compiled {
 /// Compiles a world.
 pub fn compile(world: &World, settings: &Settings) -> Compiled {
     let mut findings = endpoint_findings(world);
+    findings.extend(unreadable_findings(world));
     let mut drafts = Vec::new();
     let mut ours = Vec::new();
     let classes = class::Classes::new(world, settings);
@@ -203,6 +205,33 @@ fn endpoint_findings(world: &World) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Objects that could not be decoded.
+fn unreadable_findings(world: &World) -> Vec<Finding> {
+    let finding = |(key, why): (&ObjectKey, &String)| {
+        let outcome = match is_known(world, key) {
+            true => "the last good version keeps serving",
+            false => "it is not served until that is corrected",
+        };
+        let message = format!("can't be read: {why}; {outcome}");
+        Finding::error(key, &FieldPath::default(), Reason::UnsupportedValue, message)
+    };
+    world.unreadable.iter().map(finding).collect()
+}
+
+/// True when the world holds a version of the object.
+fn is_known(world: &World, key: &ObjectKey) -> bool {
+    let name = Name::new(&key.namespace, &key.name);
+    match key.kind {
+        Kind::Ingress => world.ingresses.contains_key(&name),
+        Kind::IngressClass => world.classes.contains_key(&key.name),
+        Kind::Service => world.services.contains_key(&name),
+        Kind::EndpointSlice => world.holds_slice(&name),
+        Kind::Secret => world.secrets.contains_key(&name),
+        Kind::WebSocketRoute => world.routes.contains_key(&name),
+        Kind::ReferenceGrant => world.grants.contains_key(&name),
+    }
 }
 
 fn assemble(drafts: Vec<Draft>, resolver: backend::Resolver<'_>) -> RouteTable {

@@ -86,6 +86,11 @@ impl World {
         }
     }
 
+    /// True when there is an EndpointSlice of this name, whatever its Service.
+    pub fn holds_slice(&self, slice: &Name) -> bool {
+        self.homes.contains_key(slice)
+    }
+
     fn remove(&mut self, key: &ObjectKey) {
         let name = Name::new(&key.namespace, &key.name);
         match key.kind {

@@ -2,6 +2,7 @@
 //! (`out.yaml`) and requests with the route that takes them (`probes.yaml`, optional).
 
 mod golden {
+    pub(super) mod cluster;
     pub(super) mod diff;
     pub(super) mod probe;
     pub(super) mod render;
@@ -51,12 +52,13 @@ fn cases() -> Result<Vec<PathBuf>> {
 }
 
 fn run(case: &Path) -> Result<()> {
-    let loaded = files::load(&case.join("in.yaml"))?;
+    let mut loaded = files::load(&case.join("in.yaml"))?;
+    golden::cluster::add(&mut loaded.world, case)?;
     // A folder of manifests serves objects without a class; the file `cluster` stands for the other
-    // way, and `external-names` for the flag.
+    // way; `golden::cluster` for what else a folder can't hold.
     let settings = Settings {
         watch_without_class: !case.join("cluster").exists(),
-        allow_external_names: case.join("external-names").exists(),
+        allow_external_names: case.join("external-names.yaml").exists(),
         ..Settings::default()
     };
     let compiled = compile(&loaded.world, &settings);

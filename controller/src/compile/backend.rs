@@ -1,22 +1,25 @@
-//! Services, their ports and the endpoints behind them.
+//! What drafts refer to: Services, their ports and the endpoints behind them.
 //!
 //! A port of a Service is resolved through its name, as kube-proxy does: the EndpointSlices hold,
 //! under the name of the Service's port, the number that each group of endpoints listens on.
-//! Several slices of a Service merge; an address that is in two of them counts once.
+//! Several slices of a Service merge; an address that is in two of them counts once. A Service of
+//! another namespace needs a ReferenceGrant there.
+
+mod endpoints;
+mod port;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
-use routetable::{Endpoint, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
+use routetable::{Endpoint, EndpointSet, EndpointSetId, WeightedBackend};
 
 use super::Settings;
 use super::draft::{BackendRef, Draft};
 use super::finding::{Finding, Reason};
 use super::report::Report;
-use crate::world::{Name, Service, ServicePort, World};
+use crate::world::{Name, ObjectKey, Service, World};
 
 /// Resolves references and keeps the endpoint sets they lead to.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl<'a> Resolver<'a> {
                 }),
             }
             if backend.weight > 0 {
-                report_readiness(backend, &set, &mut report);
+                endpoints::report_readiness(backend, &set, &mut report);
             }
         }
         if !backends.is_empty() && backends.iter().all(|backend| backend.weight == 0) {
@@ -66,50 +69,132 @@ impl<'a> Resolver<'a> {
     }
 
     fn set(&mut self, backend: &BackendRef, report: &mut Report<'_>) -> Option<Arc<EndpointSet>> {
-        let namespace = report.object.namespace.clone();
-        let name = Name::new(&namespace, &backend.service);
+        let object = report.object;
+        let namespace = backend.namespace.as_ref().unwrap_or(&object.namespace);
+        let name = Name::new(namespace, &backend.service);
+        // Asked before the Service is looked for: without a grant nobody hears whether it exists.
+        if *namespace != object.namespace && !self.is_permitted(object, &name) {
+            let message = format!(
+                "create a ReferenceGrant in '{namespace}' that allows {}s from '{}' to refer to Service '{}'",
+                object.kind.as_str(),
+                object.namespace,
+                name.name
+            );
+            report.error(&backend.field, Reason::RefNotPermitted, message);
+            return None;
+        }
         let Some(service) = self.world.services.get(&name) else {
             report.error(&backend.field, Reason::BackendNotFound, self.not_found(&name));
             return None;
         };
-        if service.external_name.is_some() && !self.settings.allow_external_names {
-            let message = format!(
-                "Service '{}' is of type 'ExternalName', which is not served here; write one with a selector or EndpointSlices, or start the controller with '--allow-external-names'",
-                name.name
-            );
-            report.error(&backend.field, Reason::ExternalNameNotAllowed, message);
-            return None;
-        }
-        let port = service_port(service, backend, report)?;
-        let written = written(&backend.port);
-        let id = EndpointSetId::new(&namespace, &name.name, &written);
-        if let Some(message) = other_ports(self.world, &name, &port.name) {
-            // Seen for a moment whenever a Service port is renamed. No set rather than an empty one:
-            // that would say of every endpoint that it is gone.
-            report.warning(&backend.field, Reason::InvalidEndpoints, message);
-            return None;
-        }
+        let endpoints = match &service.external_name {
+            Some(host) => self.behind_host(&host.to_ascii_lowercase(), service, backend, report)?,
+            None => self.behind_port(&name, service, backend, report)?,
+        };
+        let written = port::written(&backend.port);
+        let id = EndpointSetId::new(namespace, &name.name, &written);
         let set = self.sets.entry(id).or_insert_with(|| {
-            let mut endpoints = endpoints(self.world, &name, &port.name);
-            if endpoints.len() > MAX_ENDPOINTS {
-                let message = format!(
-                    "'{}' has {} endpoints; the first {MAX_ENDPOINTS} are used",
-                    name.name,
-                    endpoints.len()
-                );
-                report.warning(&backend.field, Reason::InvalidEndpoints, message);
-                endpoints.truncate(MAX_ENDPOINTS);
-            }
-            let service = name.name.clone();
             Arc::new(EndpointSet {
                 id,
-                namespace,
-                service,
+                namespace: name.namespace,
+                service: name.name,
                 port: written,
                 endpoints,
             })
         });
         Some(Arc::clone(set))
+    }
+
+    fn is_permitted(&self, object: &ObjectKey, service: &Name) -> bool {
+        let first = Name::new(&service.namespace, "");
+        let grants = self.world.grants.range(first..);
+        grants
+            .take_while(|(name, _)| name.namespace == service.namespace)
+            .any(|(_, grant)| grant.permits(object.kind, &object.namespace, &service.name))
+    }
+
+    /// Endpoints by the Service's EndpointSlices.
+    fn behind_port(
+        &self,
+        name: &Name,
+        service: &Service,
+        backend: &BackendRef,
+        report: &mut Report<'_>,
+    ) -> Option<Vec<Endpoint>> {
+        let port = port::find(service, backend, report)?;
+        if !port::is_spoken(port, backend, report) {
+            return None;
+        }
+        let Some(slices) = self.world.slices.get(name) else {
+            return Some(vec![]);
+        };
+        if let Some(message) = endpoints::other_ports(slices, name, &port.name) {
+            // Seen for a moment whenever a Service port is renamed. No set rather than an empty one:
+            // that would say of every endpoint that it is gone.
+            report.warning(&backend.field, Reason::InvalidEndpoints, message);
+            return None;
+        }
+        let mut endpoints = endpoints::of_port(slices, &port.name);
+        if endpoints.len() > MAX_ENDPOINTS {
+            let message = format!(
+                "'{}' has {} endpoints; the first {MAX_ENDPOINTS} are used",
+                name.name,
+                endpoints.len()
+            );
+            report.warning(&backend.field, Reason::InvalidEndpoints, message);
+            endpoints.truncate(MAX_ENDPOINTS);
+        }
+        Some(endpoints)
+    }
+
+    /// Endpoints by the addresses of the host that the Service is an alias of.
+    fn behind_host(
+        &self,
+        host: &str,
+        service: &Service,
+        backend: &BackendRef,
+        report: &mut Report<'_>,
+    ) -> Option<Vec<Endpoint>> {
+        let name = &backend.service;
+        if !self.settings.allow_external_names {
+            let message = format!(
+                "Service '{name}' is of type 'ExternalName', which is not served here; write one with a selector or EndpointSlices, or start the controller with '--allow-external-names'"
+            );
+            report.error(&backend.field, Reason::ExternalNameNotAllowed, message);
+            return None;
+        }
+        let number = match (&backend.port, service.ports.is_empty()) {
+            (IntOrString::Int(number), true) => *number,
+            _ => {
+                let port = port::find(service, backend, report)?;
+                if !port::is_spoken(port, backend, report) {
+                    return None;
+                }
+                port.number
+            }
+        };
+        let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) else {
+            let message = format!("port {number} of Service '{name}' must be between 1 and 65535");
+            report.error(&backend.port_field, Reason::PortNotFound, message);
+            return None;
+        };
+        // No set rather than an empty one while the host is unknown: a name server that is away
+        // must not say of an endpoint that it is gone.
+        let Some(addresses) = self.world.resolved.get(host) else {
+            let message =
+                format!("'{name}' stands for '{host}', of which no address is known; new handshakes get 503");
+            report.warning(&backend.field, Reason::NoReadyEndpoints, message);
+            return None;
+        };
+        if let Some((ip, _)) = addresses.iter().find(|(ip, _)| !endpoints::may_be_reached(*ip)) {
+            let message = format!(
+                "'{name}' stands for '{host}', which leads to {ip}; loopback, link-local and multicast addresses are not used"
+            );
+            report.warning(&backend.field, Reason::InvalidEndpoints, message);
+        }
+        let mut endpoints = endpoints::of_host(addresses, number);
+        endpoints.truncate(MAX_ENDPOINTS);
+        Some(endpoints)
     }
 
     fn not_found(&self, missing: &Name) -> String {
@@ -142,157 +227,4 @@ fn similar<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a st
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-fn service_port<'a>(
-    service: &'a Service,
-    backend: &BackendRef,
-    report: &mut Report<'_>,
-) -> Option<&'a ServicePort> {
-    let is_meant = |port: &&ServicePort| match &backend.port {
-        IntOrString::Int(number) => port.number == *number,
-        IntOrString::String(name) => port.name == *name,
-    };
-    // A number may stand for a TCP and a UDP port at once.
-    let tcp = service
-        .ports
-        .iter()
-        .filter(is_meant)
-        .find(|port| port.protocol == "TCP");
-    if tcp.is_some() {
-        return tcp;
-    }
-    let (name, wanted) = (&backend.service, written(&backend.port));
-    if let Some(port) = service.ports.iter().find(is_meant) {
-        let message = format!(
-            "port {wanted} of Service '{name}' is {}; must be TCP",
-            port.protocol
-        );
-        report.error(&backend.port_field, Reason::UnsupportedProtocol, message);
-        return None;
-    }
-    let mut message = format!("Service '{name}' has no port {wanted}");
-    match service.ports.as_slice() {
-        [] => message.push_str("; it has none"),
-        ports => {
-            let ports: Vec<String> = ports.iter().map(describe_port).collect();
-            message.push_str(&format!("; it has {}", ports.join(", ")));
-        }
-    }
-    if let Some(port) = service
-        .ports
-        .iter()
-        .find(|port| port.target.as_ref() == Some(&backend.port))
-    {
-        message.push_str(&format!(
-            "; {wanted} is the `targetPort` of port {}: write that",
-            port.number
-        ));
-    }
-    report.error(&backend.port_field, Reason::PortNotFound, message);
-    None
-}
-
-fn describe_port(port: &ServicePort) -> String {
-    match port.name.as_str() {
-        "" => port.number.to_string(),
-        name => format!("{name} ({})", port.number),
-    }
-}
-
-/// The port as the reference writes it.
-fn written(port: &IntOrString) -> String {
-    match port {
-        IntOrString::Int(number) => number.to_string(),
-        IntOrString::String(name) => name.clone(),
-    }
-}
-
-/// The endpoints under one port name, each address once and in its best state.
-fn endpoints(world: &World, service: &Name, port_name: &str) -> Vec<Endpoint> {
-    let mut best: BTreeMap<SocketAddr, EndpointState> = BTreeMap::new();
-    for slice in world
-        .slices
-        .get(service)
-        .into_iter()
-        .flat_map(|slices| slices.values())
-    {
-        let Some(port) = slice.ports.get(port_name) else {
-            continue;
-        };
-        for (ip, state) in &slice.endpoints {
-            let known = best.entry(SocketAddr::new(*ip, *port)).or_insert(*state);
-            *known = (*known).min(*state);
-        }
-    }
-    best.into_iter()
-        .map(|(address, state)| Endpoint { address, state })
-        .collect()
-}
-
-fn report_readiness(backend: &BackendRef, set: &EndpointSet, report: &mut Report<'_>) {
-    let count = |state| {
-        set.endpoints
-            .iter()
-            .filter(|endpoint| endpoint.state == state)
-            .count()
-    };
-    if count(EndpointState::Ready) > 0 {
-        return;
-    }
-    let EndpointSet {
-        service, endpoints, ..
-    } = set;
-    let outcome = match count(EndpointState::Draining) {
-        0 => "new handshakes get 503".to_owned(),
-        1 => "1 is terminating and takes new handshakes".to_owned(),
-        draining => format!("{draining} are terminating and take new handshakes"),
-    };
-    let message = format!(
-        "'{service}' has 0 of {} endpoints ready; {outcome}",
-        endpoints.len()
-    );
-    report.warning(&backend.field, Reason::NoReadyEndpoints, message);
-}
-
-/// What to say when EndpointSlices hold endpoints, but under no port of the name that the Service
-/// gives it.
-fn other_ports(world: &World, service: &Name, port_name: &str) -> Option<String> {
-    let slices = world
-        .slices
-        .get(service)
-        .into_iter()
-        .flat_map(|slices| slices.values());
-    let filled: Vec<_> = slices.filter(|slice| !slice.endpoints.is_empty()).collect();
-    if filled.is_empty() || filled.iter().any(|slice| slice.ports.contains_key(port_name)) {
-        return None;
-    }
-    let quoted = |name: &String| {
-        if name.is_empty() {
-            "one without a name".to_owned()
-        } else {
-            format!("'{name}'")
-        }
-    };
-    let mut found: Vec<String> = filled
-        .iter()
-        .flat_map(|slice| slice.ports.keys())
-        .map(quoted)
-        .collect();
-    found.sort();
-    found.dedup();
-    let found = if found.is_empty() {
-        "none".to_owned()
-    } else {
-        found.join(", ")
-    };
-    let wanted = if port_name.is_empty() {
-        "without a name".to_owned()
-    } else {
-        format!("named '{port_name}'")
-    };
-    Some(format!(
-        "the EndpointSlices of '{}' must hold a TCP port {wanted}, as the Service does; they hold {found}",
-        service.name
-    ))
 }

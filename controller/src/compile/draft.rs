@@ -26,6 +26,8 @@ pub(super) struct BackendRef {
     pub(super) field: FieldPath,
     /// The field of its port.
     pub(super) port_field: FieldPath,
+    /// The namespace of the Service, if the reference says one.
+    pub(super) namespace: Option<String>,
     /// The Service.
     pub(super) service: String,
     /// The port, as written.

@@ -57,3 +57,8 @@ pub(crate) fn is_label(label: &str) -> bool {
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
+
+/// What to say of `text`, which is no DNS label, to go on from the field's name.
+pub(super) fn label_problem(text: &str) -> String {
+    format!("must be of lower-case letters, digits and '-'; got '{text}'")
+}

@@ -8,6 +8,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceB
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::{HostPattern, ObjectKind, PathMatch, RouteMatch, Timeouts};
 
+use super::annotation::{self, Annotated};
 use super::draft::{BackendRef, Draft, Identity};
 use super::field::FieldPath;
 use super::finding::Reason;
@@ -19,7 +20,7 @@ use crate::world::Ingress;
 pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
     let spec = FieldPath::new("spec");
     let rules = ingress.spec.rules.as_deref().unwrap_or_default();
-    warn_annotations(ingress, report);
+    let Annotated { timeouts, is_closed } = annotation::lower(ingress, report);
     if rules.is_empty() && ingress.spec.default_backend.is_none() {
         report.refuse(&spec, "must hold `rules` or a `defaultBackend`");
     }
@@ -64,20 +65,17 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
             let hosts = vec![(host_field.clone(), host.clone())];
             let matches = vec![(field.field("path"), RouteMatch::path(path))];
             let backends = backend(&written.backend, &field.field("backend"), report);
-            drafts.push(Draft::new(
-                identity,
-                hosts,
-                matches,
-                backends,
-                Timeouts::default(),
-            ));
+            drafts.push(Draft::new(identity, hosts, matches, backends, timeouts));
             order += 1;
         }
         if !hosts.iter().any(|(_, known)| *known == host) {
             hosts.push((host_field, host));
         }
     }
-    drafts.extend(default_backend(ingress, hosts, order, report));
+    drafts.extend(default_backend(ingress, hosts, order, timeouts, report));
+    if is_closed {
+        drafts.iter_mut().for_each(|draft| draft.backends.clear());
+    }
     drafts
 }
 
@@ -86,6 +84,7 @@ fn default_backend(
     ingress: &Ingress,
     mut hosts: Vec<(FieldPath, HostPattern)>,
     order: u32,
+    timeouts: Timeouts,
     report: &mut Report<'_>,
 ) -> Vec<Draft> {
     let Some(written) = ingress.spec.default_backend.as_ref() else {
@@ -105,14 +104,7 @@ fn default_backend(
             rule: "default".to_owned(),
         };
         let matches = vec![(field.clone(), path::every())];
-        Draft::new(
-            identity,
-            vec![host],
-            matches,
-            backends.clone(),
-            Timeouts::default(),
-        )
-        .into_fallback()
+        Draft::new(identity, vec![host], matches, backends.clone(), timeouts).into_fallback()
     };
     (0..).zip(hosts).map(draft).collect()
 }
@@ -173,6 +165,7 @@ fn backend(written: &IngressBackend, field: &FieldPath, report: &mut Report<'_>)
             vec![BackendRef {
                 field,
                 port_field,
+                namespace: None,
                 service: service.name.clone(),
                 port,
                 weight: 1,
@@ -182,19 +175,5 @@ fn backend(written: &IngressBackend, field: &FieldPath, report: &mut Report<'_>)
             report.refuse(&port_field, rest);
             vec![]
         }
-    }
-}
-
-/// Settings of controllers by annotation have no effect yet: say so once per key.
-fn warn_annotations(ingress: &Ingress, report: &mut Report<'_>) {
-    for key in ingress
-        .annotations
-        .keys()
-        .filter(|key| key.contains('/') && !key.ends_with("/ingress.class"))
-    {
-        let field = FieldPath::new("metadata.annotations").field(key);
-        let message =
-            format!("annotation '{key}' has no effect; a WebSocketRoute holds timeouts and matches");
-        report.warning(&field, Reason::UnsupportedAnnotation, message);
     }
 }

@@ -125,24 +125,25 @@ fn note(status: &mut ObjectStatus, finding: &Finding, offered: bool) {
     match finding.reason {
         Reason::Conflicted => drop(status.conflicted.get_or_insert(message)),
         Reason::NoReadyEndpoints => drop(status.no_ready_endpoints.get_or_insert(message)),
+        Reason::CertificateNotFound | Reason::InvalidCertificate => {
+            fail(&mut status.resolved_refs, finding.reason, message);
+        }
+        _ if finding.severity != Severity::Error => {}
         Reason::BackendNotFound
         | Reason::PortNotFound
         | Reason::RefNotPermitted
         | Reason::ExternalNameNotAllowed
-        | Reason::UnsupportedProtocol
-        | Reason::CertificateNotFound
-        | Reason::InvalidCertificate => fail(&mut status.resolved_refs, finding.reason, message),
-        reason if finding.severity == Severity::Error => {
-            if offered {
-                // Wording of Gateway API's condition of the same name.
-                status
-                    .partially_invalid
-                    .get_or_insert(format!("Dropped Rule: {message}"));
-            } else {
-                fail(&mut status.accepted, reason, message);
-            }
+        | Reason::UnsupportedProtocol => fail(&mut status.resolved_refs, finding.reason, message),
+        // The object is closed, or an older version of it serves.
+        Reason::UnsupportedAnnotation | Reason::UnsupportedValue => {
+            fail(&mut status.accepted, finding.reason, message);
         }
-        _ => {}
+        // Wording of Gateway API's condition of the same name.
+        _ if offered => {
+            let dropped = format!("Dropped Rule: {message}");
+            status.partially_invalid.get_or_insert(dropped);
+        }
+        reason => fail(&mut status.accepted, reason, message),
     }
 }
 

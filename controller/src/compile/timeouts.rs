@@ -70,53 +70,81 @@ pub(crate) fn display(millis: u64) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// Reads `connect`.
+///
+/// # Errors
+/// As for each of these: what is wrong, to go on from the field's name.
+pub(super) fn connect(text: &str) -> Result<Duration, String> {
+    let zero = |d: &Duration| d.is_zero();
+    limited(text, zero, "must be greater than '0s'")
+}
+
+/// Reads `handshake`.
+pub(super) fn handshake(text: &str) -> Result<Duration, String> {
+    let beyond = |d: &Duration| d.is_zero() || *d > MAX_HANDSHAKE;
+    limited(text, beyond, "must be greater than '0s' and at most '5m'")
+}
+
+/// Reads `maxDuration`.
+pub(super) fn max_duration(text: &str) -> Result<Duration, String> {
+    let short = |d: &Duration| !d.is_zero() && *d < MIN_MAX_DURATION;
+    limited(text, short, "must be '0s' (off) or at least '1m'")
+}
+
+fn limited(text: &str, wrong: impl Fn(&Duration) -> bool, rest: &str) -> Result<Duration, String> {
+    duration(text).and_then(|d| if wrong(&d) { Err(rest.to_owned()) } else { Ok(d) })
+}
+
+/// Why `connect` does not go with `handshake`, which is written in the field of that name.
+pub(super) fn connect_problem(
+    connect: Option<Duration>,
+    handshake: Option<Duration>,
+    field: &str,
+) -> Option<String> {
+    let limit = handshake.unwrap_or(Timeouts::default().handshake);
+    let origin = if handshake.is_some() { "" } else { ", the default" };
+    connect.filter(|connect| *connect > limit).map(|_| {
+        let limit = display(limit.as_millis() as u64);
+        format!("must not be greater than `{field}` ('{limit}'{origin})")
+    })
+}
+
+/// The limits where some are written.
+pub(super) fn combine(
+    connect: Option<Duration>,
+    handshake: Option<Duration>,
+    idle: Option<Duration>,
+    max_duration: Option<Duration>,
+) -> Timeouts {
+    let defaults = Timeouts::default();
+    let handshake = handshake.unwrap_or(defaults.handshake);
+    let off_if_zero = |duration: Duration| Some(duration).filter(|d| !d.is_zero());
+    Timeouts {
+        connect: connect.unwrap_or(defaults.connect.min(handshake)),
+        handshake,
+        idle: idle.map_or(defaults.idle, off_if_zero),
+        max_duration: max_duration.map_or(defaults.max_duration, off_if_zero),
+    }
+}
+
 /// Reads the `timeouts` block; `None` when anything in it is refused.
 pub(super) fn lower(block: &crd::Timeouts, field: &FieldPath, report: &mut Report<'_>) -> Option<Timeouts> {
     let before = report.findings.len();
-    let mut read = |name: &str, text: &Option<String>| -> Option<Duration> {
-        match duration(text.as_deref()?) {
-            Ok(duration) => Some(duration),
-            Err(rest) => {
-                report.refuse(&field.field(name), rest);
-                None
-            }
-        }
+    let mut read = |name: &str, text: &Option<String>, reader: fn(&str) -> Result<Duration, String>| {
+        let refuse = |rest| report.refuse(&field.field(name), rest);
+        reader(text.as_deref()?).map_err(refuse).ok()
     };
-    let connect = read("connect", &block.connect);
-    let handshake = read("handshake", &block.handshake);
-    let idle = read("idle", &block.idle);
-    let max_duration = read("maxDuration", &block.max_duration);
-
-    let defaults = Timeouts::default();
-    let handshake_or_default = handshake.unwrap_or(defaults.handshake);
-    if handshake.is_some_and(|h| h.is_zero() || h > MAX_HANDSHAKE) {
-        report.refuse(
-            &field.field("handshake"),
-            "must be greater than '0s' and at most '5m'",
-        );
-    }
-    if connect.is_some_and(|c| c.is_zero()) {
-        report.refuse(&field.field("connect"), "must be greater than '0s'");
-    }
-    if connect.is_some_and(|c| c > handshake_or_default) {
-        let limit = display(handshake_or_default.as_millis() as u64);
-        let origin = if handshake.is_some() { "" } else { ", the default" };
-        let rest = format!(
-            "must not be greater than `{}` ('{limit}'{origin})",
-            field.field("handshake")
-        );
+    let connect = read("connect", &block.connect, connect);
+    let handshake = read("handshake", &block.handshake, handshake);
+    let idle = read("idle", &block.idle, duration);
+    let max_duration = read("maxDuration", &block.max_duration, max_duration);
+    // What can't be read is told once.
+    let is_comparable = handshake.is_some() || block.handshake.is_none();
+    let limit_field = field.field("handshake");
+    if let Some(rest) = connect_problem(connect, handshake, limit_field.as_str()).filter(|_| is_comparable) {
         report.refuse(&field.field("connect"), rest);
     }
-    if max_duration.is_some_and(|d| !d.is_zero() && d < MIN_MAX_DURATION) {
-        report.refuse(&field.field("maxDuration"), "must be '0s' (off) or at least '1m'");
-    }
-    let off_if_zero = |duration: Duration| Some(duration).filter(|d| !d.is_zero());
-    (report.findings.len() == before).then(|| Timeouts {
-        connect: connect.unwrap_or(defaults.connect.min(handshake_or_default)),
-        handshake: handshake_or_default,
-        idle: idle.map_or(defaults.idle, off_if_zero),
-        max_duration: max_duration.map_or(defaults.max_duration, off_if_zero),
-    })
+    (report.findings.len() == before).then(|| combine(connect, handshake, idle, max_duration))
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 //! This version does not end TLS: references are checked, so that a mistake shows before the day
 //! they matter, and every Ingress with `tls` is told.
 
-use k8s_openapi::api::networking::v1::IngressSpec;
+use k8s_openapi::api::networking::v1::{IngressSpec, IngressTLS};
 
 use super::field::FieldPath;
 use super::finding::Reason;
 use super::report::Report;
-use crate::world::{Name, World};
+use crate::world::{Certificate, Name, World};
 
 const TLS_KIND: &str = "kubernetes.io/tls";
+/// Most names of a certificate that a message lists.
+const MAX_LISTED: usize = 4;
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
 pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) {
@@ -24,7 +26,8 @@ pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) 
         let Some(name) = entry.secret_name.as_deref().filter(|name| !name.is_empty()) else {
             continue;
         };
-        let field = field.index(index).field("secretName");
+        let entry_field = field.index(index);
+        let field = entry_field.field("secretName");
         let namespace = &report.object.namespace;
         let Some(secret) = world.secrets.get(&Name::new(namespace, name)) else {
             let message = format!("Secret '{name}' not found in '{namespace}'");
@@ -37,11 +40,46 @@ pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) 
             .collect();
         let lacks = format!("lacks '{}'", lacking.join("' and '"));
         let message = match (secret.kind == TLS_KIND, lacking.is_empty()) {
-            (true, true) => continue,
+            (true, true) => match &secret.certificate {
+                Some(Ok(certificate)) => {
+                    check_names(entry, name, certificate, &entry_field, report);
+                    continue;
+                }
+                Some(Err(rest)) => format!("'tls.crt' of Secret '{name}' {rest}"),
+                None => continue,
+            },
             (true, false) => format!("'{name}' {lacks}; must hold a certificate and its key"),
             (false, true) => format!("'{name}' is {}; must be {TLS_KIND}", secret.kind),
             (false, false) => format!("'{name}' is {} and {lacks}; must be {TLS_KIND}", secret.kind),
         };
         report.warning(&field, Reason::InvalidCertificate, message);
+    }
+}
+
+fn check_names(
+    entry: &IngressTLS,
+    secret: &str,
+    certificate: &Certificate,
+    field: &FieldPath,
+    report: &mut Report<'_>,
+) {
+    let hosts = entry.hosts.as_deref().unwrap_or_default();
+    for (index, host) in hosts
+        .iter()
+        .enumerate()
+        .filter(|(_, host)| !certificate.covers(host))
+    {
+        let field = field.field("hosts").index(index);
+        let covered = match certificate.dns_names.as_slice() {
+            [] => "no host name".to_owned(),
+            names if names.len() > MAX_LISTED => {
+                format!("'{}' and {} more", names[0], names.len() - 1)
+            }
+            names => format!("'{}'", names.join("', '")),
+        };
+        let message = format!(
+            "certificate of Secret '{secret}' covers {covered}, not '{host}'; browsers will refuse wss://"
+        );
+        report.warning(&field, Reason::CertificateNameMismatch, message);
     }
 }

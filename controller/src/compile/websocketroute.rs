@@ -82,10 +82,7 @@ fn check_name(rules: &[Rule], index: usize, field: &FieldPath, report: &mut Repo
     };
     let field = field.field("name");
     if !host::is_label(name) {
-        report.refuse(
-            &field,
-            format!("must be of lower-case letters, digits and '-'; got '{name}'"),
-        );
+        report.refuse(&field, host::label_problem(name));
         return false;
     }
     if let Some(earlier) = rules[..index]
@@ -142,11 +139,16 @@ fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_
             report.refuse(&field.field("weight"), rest);
             continue;
         }
+        if let Some(namespace) = backend.namespace.as_ref().filter(|name| !host::is_label(name)) {
+            report.refuse(&field.field("namespace"), host::label_problem(namespace));
+            continue;
+        }
         let weight = backend.weight.unsigned_abs();
         let (service, port) = (backend.name.clone(), backend.port.clone());
         backends.push(BackendRef {
             field,
             port_field,
+            namespace: backend.namespace.clone(),
             service,
             port,
             weight,

@@ -1,0 +1,165 @@
+//! Settings of an Ingress under our prefix, `holdfast.dev/`.
+//!
+//! Values are read as those of a WebSocketRoute. A tuning value that can't be read leaves the
+//! default in its place; a setting that guards something and is not in this version, or is
+//! misspelled, closes the Ingress: its rules keep their place and answer 503.
+
+use std::time::Duration;
+
+use routetable::Timeouts;
+
+use super::field::FieldPath;
+use super::finding::Reason;
+use super::report::Report;
+use super::timeouts;
+use crate::did_you_mean::closest;
+use crate::world::Ingress;
+
+const PREFIX: &str = "holdfast.dev/";
+const CONNECT: &str = "connect-timeout";
+const HANDSHAKE: &str = "handshake-timeout";
+const IDLE: &str = "idle-timeout";
+const MAX_DURATION: &str = "max-duration";
+const WORKING: [&str; 4] = [CONNECT, HANDSHAKE, IDLE, MAX_DURATION];
+
+/// Tuning that a later version brings.
+const LATER: [&str; 21] = [
+    "access-log",
+    "affinity-cookie",
+    "affinity-samesite",
+    "affinity-ttl",
+    "drain-close-code",
+    "drain-mode",
+    "drain-window",
+    "endpoints",
+    "hash-by",
+    "insecure-policy",
+    "keepalive",
+    "keepalive-interval",
+    "load-balancing",
+    "max-duration-jitter",
+    "plain-http",
+    "rebalance",
+    "retries",
+    "slow-start",
+    "subprotocols",
+    "topology",
+    "upgrade-protocols",
+];
+
+/// Guards that a later version brings.
+const GUARDS: [&str; 12] = [
+    "allow-source-ranges",
+    "allowed-origins",
+    "auth-response-headers",
+    "auth-service",
+    "backend-tls",
+    "backend-tls-hostname",
+    "deny-source-ranges",
+    "handshake-rate",
+    "handshake-rate-per-ip",
+    "max-connections",
+    "max-connections-per-ip",
+    "max-message-size",
+];
+/// What starts like this is meant as a guard, whatever follows.
+const GUARD_PREFIXES: [&str; 4] = ["auth-", "backend-tls", "handshake-rate", "max-connections"];
+
+/// What the annotations of an Ingress ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Annotated {
+    /// Its time limits.
+    pub(super) timeouts: Timeouts,
+    /// Answer 503 rather than serve without a guard.
+    pub(super) is_closed: bool,
+}
+
+/// Reads the annotations of an Ingress.
+pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
+    let mut is_closed = false;
+    for key in ingress.annotations.keys() {
+        match key.strip_prefix(PREFIX) {
+            Some(name) => is_closed |= !WORKING.contains(&name) && closes(key, name, report),
+            None if key.contains('/') && !key.ends_with("/ingress.class") => {
+                let message = format!("annotation '{key}' has no effect; {HINT}");
+                report.warning(&field(key), Reason::UnsupportedAnnotation, message);
+            }
+            None => {}
+        }
+    }
+    Annotated {
+        timeouts: time_limits(ingress, report),
+        is_closed,
+    }
+}
+
+const HINT: &str =
+    "time limits are set by 'holdfast.dev/idle-timeout' and its like, matches by a WebSocketRoute";
+
+/// Reports a key that has no effect; true when nothing may be served without it.
+fn closes(key: &str, name: &str, report: &mut Report<'_>) -> bool {
+    let field = field(key);
+    let closed = "every rule of this Ingress answers 503";
+    if GUARDS.contains(&name) {
+        let message = format!(
+            "annotation '{key}' is not in this version; {closed} rather than be served without it; remove it to serve"
+        );
+        report.error(&field, Reason::UnsupportedAnnotation, message);
+        return true;
+    }
+    if LATER.contains(&name) {
+        let message = format!("annotation '{key}' has no effect in this version");
+        report.warning(&field, Reason::UnsupportedAnnotation, message);
+        return false;
+    }
+    let known = WORKING.into_iter().chain(LATER).chain(GUARDS);
+    let meant = closest(name, known);
+    let hint = match meant {
+        Some(meant) => format!("did you mean '{PREFIX}{meant}'?"),
+        None => "remove it".to_owned(),
+    };
+    let guards = meant.is_some_and(|meant| GUARDS.contains(&meant))
+        || GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    if guards {
+        let message = format!("unknown annotation '{key}', which seems to guard something; {closed}; {hint}");
+        report.error(&field, Reason::UnsupportedAnnotation, message);
+    } else {
+        let message = format!("unknown annotation '{key}'; {hint}");
+        report.warning(&field, Reason::UnknownAnnotation, message);
+    }
+    guards
+}
+
+fn time_limits(ingress: &Ingress, report: &mut Report<'_>) -> Timeouts {
+    let defaults = Timeouts::default();
+    let mut read = |name: &str, reader: fn(&str) -> Result<Duration, String>, default: Option<Duration>| {
+        let key = format!("{PREFIX}{name}");
+        let text = ingress.annotations.get(&key)?;
+        let refuse = |rest| refuse(&key, rest, default, report);
+        reader(text.trim()).map_err(refuse).ok()
+    };
+    let handshake = read(HANDSHAKE, timeouts::handshake, Some(defaults.handshake));
+    let mut connect = read(CONNECT, timeouts::connect, Some(defaults.connect));
+    let idle = read(IDLE, timeouts::duration, defaults.idle);
+    let max_duration = read(MAX_DURATION, timeouts::max_duration, defaults.max_duration);
+    let limit_key = format!("{PREFIX}{HANDSHAKE}");
+    if let Some(rest) = timeouts::connect_problem(connect, handshake, &limit_key) {
+        let kept = timeouts::combine(None, handshake, None, None).connect;
+        refuse(&format!("{PREFIX}{CONNECT}"), rest, Some(kept), report);
+        connect = None;
+    }
+    timeouts::combine(connect, handshake, idle, max_duration)
+}
+
+fn refuse(key: &str, rest: String, kept: Option<Duration>, report: &mut Report<'_>) {
+    let kept = kept.map_or(
+        "off".to_owned(),
+        |kept| timeouts::display(kept.as_millis() as u64),
+    );
+    let message = format!("annotation '{key}' {rest}; kept the default {kept}");
+    report.warning(&field(key), Reason::InvalidAnnotation, message);
+}
+
+fn field(key: &str) -> FieldPath {
+    FieldPath::new("metadata.annotations").field(key)
+}
