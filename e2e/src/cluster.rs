@@ -6,12 +6,14 @@
 //! - [`chart`] installs the chart; [`replica`] runs what one of its pods would run, with its settings and its
 //!   ServiceAccount, never as the administrator.
 //! - [`expect`] waits for what statuses and events say.
+//! - [`live`] speaks to a whole cluster instead: that of the current kubeconfig.
 //! - [`trial`] turns a test into what the runner runs.
 
 pub mod api_server;
 pub mod chart;
 pub mod expect;
 pub mod kubectl;
+pub mod live;
 pub mod network;
 pub mod replica;
 pub mod tools;

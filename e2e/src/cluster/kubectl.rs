@@ -49,7 +49,7 @@ impl ApiServer {
         let arguments = [&["apply", "--server-side", "--force-conflicts", "-f", "-"], more].concat();
         let output = run(&self.admin_kubeconfig(), &arguments, yaml).await?;
         let warnings = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ok(succeeded(&arguments, output).with_context(|| yaml.to_owned())? + &warnings)
+        Ok(succeeded(&arguments, output)? + &warnings)
     }
 
     /// What is said to objects that must be refused.

@@ -29,7 +29,7 @@ where
         let (result, logs) = report::capture(|| catch_unwind(AssertUnwindSafe(work)));
         match result {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Failed::from(format!("{logs}\n{error:?}"))),
+            Ok(Err(error)) => Err(Failed::from(format!("{logs}\n{error:#}"))),
             Err(_) => Err(Failed::from(format!("{logs}\nit panicked, see above"))),
         }
     })

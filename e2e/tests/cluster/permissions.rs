@@ -17,6 +17,7 @@ use crate::setting::{BACKENDS, Setting, simple_route};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("permissions::that_are_missing_are_said_by_name", missing),
+        trial("permissions::that_are_missing_in_one_namespace_hold_up_no_other", one_namespace),
         trial("permissions::of_two_namespaces_suffice_for_them", namespaces),
         trial("permissions::of_the_chart_are_no_more_than_it_says", no_more),
     ]
@@ -38,6 +39,7 @@ async fn forbid(server: &ApiServer, resource: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Without a whole kind there is no table: one that lacks all Ingresses would end their sessions.
 async fn missing(subnet: Subnet) -> Result<()> {
     let server = ApiServer::start(subnet).await?;
     let chart = Setting::chart(&server, &[]).await?;
@@ -48,13 +50,14 @@ async fn missing(subnet: Subnet) -> Result<()> {
     let replica = Replica::launch(subnet, &chart, 0, &[])?;
     let words = ["cannot list ingresses", "'get', 'list' and 'watch'"];
     replica.logs()?.line_with(&words, SOON).await?;
-    replica.until_served("chat.test", "/").await?;
-    server.until_ready(&at("default", "chat"), SOON).await?;
+    ensure!(!replica.admin.ready().await, "ready without a table");
     // Once granted, it is used without a restart.
     Setting::chart(&server, &[]).await?;
-    let ingress = e2e::manifests::App::new("late", &[web.addr]).as_ingress();
-    server.apply(&ingress.yaml()).await?;
-    replica.until_served("late.test", "/").await
+    replica.until_served("chat.test", "/").await?;
+    // What is taken away later is said, and takes nothing away from what is served.
+    forbid(&server, "ingresses").await?;
+    replica.until_served("chat.test", "/").await?;
+    server.until_ready(&at("default", "chat"), SOON).await.map(drop)
 }
 
 async fn namespaces(subnet: Subnet) -> Result<()> {
@@ -94,30 +97,54 @@ async fn namespaces(subnet: Subnet) -> Result<()> {
     Ok(())
 }
 
+async fn one_namespace(subnet: Subnet) -> Result<()> {
+    let server = ApiServer::start(subnet).await?;
+    for name in ["team-a", "team-b"] {
+        server.kubectl(&["create", "namespace", name]).await?;
+    }
+    let values = ["controller.watchNamespaces={team-a,team-b}", "rbac.scope=Namespaces", "ingressClass.default=true"];
+    let chart = Chart::install(&server, &values).await?;
+    server.kubectl(&["delete", "rolebinding", "holdfast", "-n", "team-b"]).await?;
+    let web = Web::start_at(subnet.at(BACKENDS, 8080)).await?;
+    for (namespace, name) in [("team-a", "a"), ("team-b", "b")] {
+        let yaml = Backend::new(name, 1, &[web.addr]).yaml() + &simple_route(name);
+        server.apply_with(&yaml, &["-n", namespace]).await?;
+    }
+    let replica = Replica::launch(subnet, &chart, 0, &[])?;
+    replica.logs()?.line_with(&["cannot list ingresses in 'team-b'"], SOON).await?;
+    replica.until_served("a.test", "/").await?;
+    let reason = replica.reason("b.test", "/").await?;
+    ensure!(reason.as_deref() == Some("NoRoute"), "served without a permission: {reason:?}");
+    Chart::install(&server, &values).await?;
+    replica.until_served("b.test", "/").await
+}
+
 async fn no_more(subnet: Subnet) -> Result<()> {
     let server = ApiServer::start(subnet).await?;
     let chart = Chart::install(&server, &[]).await?;
-    for (verb, what) in [
-        ("list", "secrets"),
-        ("get", "configmaps"),
-        ("create", "pods"),
-        ("update", "ingresses"),
-        ("delete", "websocketroutes.holdfast.dev"),
-        ("impersonate", "users"),
-    ] {
-        let answer = server
-            .kubectl_as(&chart.kubeconfig, &["auth", "can-i", verb, what, "-A"])
-            .await;
-        ensure!(answer.is_err(), "the controller may {verb} {what}");
+    let may = |question: &'static [&'static str]| {
+        let arguments = [&["auth", "can-i", "-A"], question].concat();
+        let (server, kubeconfig) = (&server, &chart.kubeconfig);
+        async move { server.kubectl_as(kubeconfig, &arguments).await.is_ok() }
+    };
+    const NO: &[&[&str]] = &[
+        &["list", "secrets"],
+        &["get", "configmaps"],
+        &["create", "pods"],
+        &["update", "ingresses"],
+        &["delete", "websocketroutes.holdfast.dev"],
+        &["impersonate", "users"],
+    ];
+    const YES: &[&[&str]] = &[
+        &["list", "ingresses"],
+        &["watch", "endpointslices"],
+        &["patch", "ingresses", "--subresource=status"],
+    ];
+    for question in NO {
+        ensure!(!may(question).await, "the controller may {question:?}");
     }
-    for (verb, what) in [
-        ("list", "ingresses"),
-        ("watch", "endpointslices"),
-        ("patch", "ingresses/status"),
-    ] {
-        server
-            .kubectl_as(&chart.kubeconfig, &["auth", "can-i", verb, what, "-A"])
-            .await?;
+    for question in YES {
+        ensure!(may(question).await, "the controller may not {question:?}");
     }
     Ok(())
 }
