@@ -110,9 +110,9 @@ impl Index {
         self.namespaces_pending = false;
     }
 
-    /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so do
-    /// permissions that are missing for what only adds to a route, and, when `patient` no longer, for some of
-    /// the namespaces.
+    /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so does
+    /// one that may not be listed if it only adds to a route. When patience is over, so do kinds that hold
+    /// routes, and what routes lead to in some of the namespaces.
     pub(super) fn is_complete(&self, impatient: bool) -> bool {
         let is_settled = |feed: &Feed| match feed.phase {
             Phase::Listed => true,
@@ -120,6 +120,7 @@ impl Index {
             Phase::UnknownKind => matches!(feed.kind, Kind::WebSocketRoute | Kind::ReferenceGrant),
             Phase::Forbidden => match feed.kind {
                 Kind::Secret | Kind::ReferenceGrant => true,
+                Kind::Ingress | Kind::WebSocketRoute => impatient,
                 kind => {
                     let mut same = self.feeds.values().filter(|other| other.kind == kind);
                     impatient && same.any(|other| other.phase == Phase::Listed)

@@ -20,7 +20,7 @@ use crate::world::{Name, Object};
 /// Most questions under way; what is beyond waits for the next round.
 const MAX_QUESTIONS: usize = 16;
 /// Pace of asking again for what does not exist.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(10);
 /// Time for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
