@@ -4,6 +4,7 @@
 //! stdout, everything else to stderr.
 
 mod backend;
+mod clear_status;
 mod connect;
 mod crds;
 mod demo;

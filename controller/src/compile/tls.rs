@@ -7,6 +7,7 @@ use k8s_openapi::api::networking::v1::{IngressSpec, IngressTLS};
 
 use super::field::FieldPath;
 use super::finding::Reason;
+use super::part::Refs;
 use super::report::Report;
 use crate::world::{Certificate, Name, World};
 
@@ -15,7 +16,7 @@ const TLS_KIND: &str = "kubernetes.io/tls";
 const MAX_LISTED: usize = 4;
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
-pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) {
+pub(super) fn check(spec: &IngressSpec, world: &World, refs: &mut Refs, report: &mut Report<'_>) {
     let entries = spec.tls.as_deref().unwrap_or_default();
     let field = FieldPath::new("spec.tls");
     if !entries.is_empty() {
@@ -29,7 +30,10 @@ pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) 
         let entry_field = field.index(index);
         let field = entry_field.field("secretName");
         let namespace = &report.object.namespace;
-        let Some(secret) = world.secrets.get(&Name::new(namespace, name)) else {
+        let full_name = Name::new(namespace, name);
+        let secret = world.secrets.get(&full_name);
+        refs.secrets.insert(full_name);
+        let Some(secret) = secret else {
             let message = format!("Secret '{name}' not found in '{namespace}'");
             report.warning(&field, Reason::CertificateNotFound, message);
             continue;
