@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail")]
 
-use controller::compile::{Settings, compile};
+use controller::compile::{Compiler, Settings, compile};
 use controller::world::{Kind, Object, ObjectKey, World};
 use divan::{Bencher, black_box};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking::v1 as networking};
@@ -69,4 +69,40 @@ fn everything(bencher: Bencher) {
     let (world, settings) = (world(), Settings::for_files());
     assert_eq!(compile(&world, &settings).table.routes.len(), INGRESSES);
     bencher.bench_local(|| compile(black_box(&world), &settings));
+}
+
+/// Compiles one change after the other; each call makes the world differ from the last.
+fn change(bencher: Bencher, mut next: impl FnMut(usize) -> (ObjectKey, Object)) {
+    let mut world = world();
+    let mut compiler = Compiler::new(Settings::for_files());
+    let mut last = compiler.compile(&world);
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn += 1;
+        let (key, object) = next(turn);
+        world.apply(&key, Some(&object));
+        last = compiler.compile(black_box(&world));
+    });
+    assert_eq!(last.table.routes.len(), INGRESSES);
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn one_endpoint_slice(bencher: Bencher) {
+    change(bencher, |turn| slice(5000, 4 + turn % 2));
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn one_ingress(bencher: Bencher) {
+    change(bencher, |turn| {
+        ingress(5000, if turn % 2 == 0 { "/" } else { "/other" })
+    });
+}
+
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn nothing(bencher: Bencher) {
+    let world = world();
+    let mut compiler = Compiler::new(Settings::for_files());
+    let mut last = compiler.compile(&world);
+    bencher.bench_local(|| last = compiler.compile(black_box(&world)));
+    assert_eq!(last.table.routes.len(), INGRESSES);
 }

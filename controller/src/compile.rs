@@ -6,17 +6,22 @@
 //!
 //! The stages: `class` picks the objects that are ours, `ingress` and `websocketroute` turn each
 //! into drafts of routes by looking at that object alone, `backend` resolves what the drafts refer
-//! to, `conflict` removes what another rule already takes, `status` sums up.
+//! to, `conflict` removes what another rule already takes, `status` sums up. [`Compiler`] keeps the
+//! `part` of each object from one compilation to the next.
 
 mod annotation;
 mod backend;
+mod changes;
 mod class;
+mod compiler;
 mod conflict;
 mod draft;
 pub mod field;
 pub mod finding;
 pub(crate) mod host;
 mod ingress;
+mod objects;
+mod part;
 mod path;
 mod report;
 pub mod serving;
@@ -28,14 +33,14 @@ mod websocketroute;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::{RouteTable, validate};
+use routetable::RouteTable;
 
+pub use compiler::Compiler;
 pub use finding::{Finding, Location, Reason, Severity};
 pub use status::{ObjectStatus, Outcome};
 pub(crate) use timeouts::duration;
 
 use crate::world::{Kind, Name, Object, ObjectKey, World};
-use draft::Draft;
 use field::FieldPath;
 use report::Report;
 
@@ -52,6 +57,8 @@ pub struct Settings {
     /// Serve Services of type ExternalName. Off by default: whoever may write a Service could
     /// otherwise reach any address from here.
     pub allow_external_names: bool,
+    /// Secrets are in the world. Without them nothing is said about certificates.
+    pub secrets: bool,
 }
 
 impl Default for Settings {
@@ -60,6 +67,7 @@ impl Default for Settings {
             watch_without_class: false,
             controller: CONTROLLER.to_owned(),
             allow_external_names: false,
+            secrets: true,
         }
     }
 }
@@ -87,64 +95,7 @@ pub struct Compiled {
 
 /// Compiles a world.
 pub fn compile(world: &World, settings: &Settings) -> Compiled {
-    let mut findings = endpoint_findings(world);
-    findings.extend(unreadable_findings(world));
-    let mut drafts = Vec::new();
-    let mut ours = Vec::new();
-    let classes = class::Classes::new(world, settings);
-
-    for (name, ingress) in &world.ingresses {
-        let key = key(Kind::Ingress, name);
-        let mut report = Report::new(&key);
-        if classes.claim_ingress(ingress, &mut report) {
-            drafts.extend(ingress::lower(ingress, &mut report));
-            tls::check(&ingress.spec, world, &mut report);
-            findings.append(&mut report.findings);
-            ours.push((key, ingress.generation));
-        } else {
-            findings.append(&mut report.findings);
-        }
-    }
-    for (name, route) in &world.routes {
-        let key = key(Kind::WebSocketRoute, name);
-        let mut report = Report::new(&key);
-        if classes.claim_route(route, &mut report) {
-            drafts.extend(websocketroute::lower(route, &mut report));
-            findings.append(&mut report.findings);
-            ours.push((key, route.generation));
-        } else {
-            findings.append(&mut report.findings);
-        }
-    }
-
-    let mut resolver = backend::Resolver::new(world, settings);
-    for draft in &mut drafts {
-        findings.extend(resolver.resolve(draft));
-    }
-    drafts.retain(|draft| match validate::route(&draft.route) {
-        Ok(()) => true,
-        Err(error) => {
-            let field = FieldPath::new("spec");
-            let message = format!("rule '{}' is beyond what is served: {error}", draft.route.rule);
-            findings.push(Finding::error(
-                &draft.key(),
-                &field,
-                Reason::InvalidValue,
-                message,
-            ));
-            false
-        }
-    });
-    let offered = drafts.iter().map(Draft::key).collect();
-    findings.extend(conflict::resolve(&mut drafts));
-    let table = assemble(drafts, resolver);
-    findings.sort_by(|a, b| a.object.cmp(&b.object));
-    let statuses = status::sum_up(&ours, &offered, &findings, &table);
-    Compiled {
-        table,
-        statuses,
-        findings,
-    }
+    Compiler::new(settings.clone()).compile(world)
 }
 
 /// What the API server would refuse about one object, seen by itself.
@@ -183,69 +134,6 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
         .findings
         .retain(|finding| finding.reason == Reason::InvalidValue);
     report.findings
-}
-
-/// EndpointSlices that can't be used in full.
-fn endpoint_findings(world: &World) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (service, slices) in &world.slices {
-        for (name, slice) in slices.iter() {
-            let key = key(Kind::EndpointSlice, &Name::new(&service.namespace, name));
-            findings.extend(check(&key, &Object::EndpointSlice(Arc::clone(slice))));
-            if service.name.is_empty() {
-                let message = "belongs to no Service; set the label 'kubernetes.io/service-name'";
-                let field = FieldPath::new("metadata.labels");
-                findings.push(Finding::warning(&key, &field, Reason::InvalidEndpoints, message));
-            }
-            if slice.address_type == "FQDN" {
-                let message = "`addressType` 'FQDN' is not used; write 'IPv4' or 'IPv6' with IP addresses";
-                let field = FieldPath::new("addressType");
-                findings.push(Finding::warning(&key, &field, Reason::InvalidEndpoints, message));
-            }
-        }
-    }
-    findings
-}
-
-/// Objects that could not be decoded.
-fn unreadable_findings(world: &World) -> Vec<Finding> {
-    let finding = |(key, why): (&ObjectKey, &String)| {
-        let outcome = match is_known(world, key) {
-            true => "the last good version keeps serving",
-            false => "it is not served until that is corrected",
-        };
-        let message = format!("can't be read: {why}; {outcome}");
-        Finding::error(key, &FieldPath::default(), Reason::UnsupportedValue, message)
-    };
-    world.unreadable.iter().map(finding).collect()
-}
-
-/// True when the world holds a version of the object.
-fn is_known(world: &World, key: &ObjectKey) -> bool {
-    let name = Name::new(&key.namespace, &key.name);
-    match key.kind {
-        Kind::Ingress => world.ingresses.contains_key(&name),
-        Kind::IngressClass => world.classes.contains_key(&key.name),
-        Kind::Service => world.services.contains_key(&name),
-        Kind::EndpointSlice => world.holds_slice(&name),
-        Kind::Secret => world.secrets.contains_key(&name),
-        Kind::WebSocketRoute => world.routes.contains_key(&name),
-        Kind::ReferenceGrant => world.grants.contains_key(&name),
-    }
-}
-
-fn assemble(drafts: Vec<Draft>, resolver: backend::Resolver<'_>) -> RouteTable {
-    let mut table = RouteTable::default();
-    for Draft { route, .. } in drafts {
-        for backend in &route.backends {
-            let id = backend.endpoint_set;
-            if let Some(set) = resolver.sets.get(&id) {
-                table.endpoint_sets.insert(id, Arc::clone(set));
-            }
-        }
-        table.routes.entry(route.id).or_insert_with(|| Arc::new(route));
-    }
-    table
 }
 
 fn key(kind: Kind, name: &Name) -> ObjectKey {

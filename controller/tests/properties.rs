@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
-use controller::compile::{Compiled, Settings, compile};
+use controller::compile::{Compiled, Compiler, Settings, compile};
 use controller::world::{Kind, Object, ObjectKey, World};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking::v1 as networking};
 use proptest::prelude::*;
 use proptest::sample::select;
-use routetable::{ObjectKind, Route, validate};
+use routetable::{EndpointState, ObjectKind, Route, validate};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 type Entry = (ObjectKey, Object);
 
@@ -204,7 +205,155 @@ fn others<'a>(compiled: &'a Compiled, key: &ObjectKey) -> Vec<&'a Route> {
         .collect()
 }
 
+/// Services that change, aliases of hosts among them.
+fn changing_service() -> impl Strategy<Value = Entry> {
+    let spec = select(vec![
+        json!({"ports": [{"name": "http", "port": 80}]}),
+        json!({"ports": [{"name": "web", "port": 80}]}),
+        json!({"ports": [{"name": "http", "port": 80, "appProtocol": "https"}]}),
+        json!({"ports": [{"name": "http", "port": 8080}]}),
+        json!({"type": "ExternalName", "externalName": "db.example.com"}),
+    ]);
+    (namespace(), service(), spec).prop_map(|(namespace, name, spec)| {
+        entry(
+            Kind::Service,
+            namespace,
+            name,
+            json!({"metadata": {"name": name}, "spec": spec}),
+        )
+    })
+}
+
+/// A route that refers to another namespace, and an Ingress with a certificate.
+fn referring() -> impl Strategy<Value = Entry> {
+    let route = (namespace(), service()).prop_map(|(namespace, service)| {
+        let backend = json!({"name": service, "namespace": "prod", "port": 80});
+        let spec = json!({"hostnames": ["c.example.com"], "rules": [{"backendRefs": [backend]}]});
+        let value = json!({"metadata": {"name": "far"}, "spec": spec});
+        entry(Kind::WebSocketRoute, namespace, "far", value)
+    });
+    let class = select(vec![None, Some("ours"), Some("absent")]);
+    let ingress = (namespace(), class).prop_map(|(namespace, class)| {
+        let backend = json!({"service": {"name": "one", "port": {"number": 80}}});
+        let spec = json!({
+            "ingressClassName": class,
+            "defaultBackend": backend,
+            "tls": [{"hosts": ["a.example.com"], "secretName": "tls"}],
+        });
+        entry(
+            Kind::Ingress,
+            namespace,
+            "tls",
+            json!({"metadata": {"name": "tls"}, "spec": spec}),
+        )
+    });
+    prop_oneof![route, ingress]
+}
+
+/// What objects depend on besides Services.
+fn surroundings() -> impl Strategy<Value = Entry> {
+    let secret = (namespace(), select(vec!["Opaque", "kubernetes.io/tls"])).prop_map(|(namespace, kind)| {
+        let data = json!({"tls.crt": "YQ==", "tls.key": "YQ=="});
+        let value = json!({"metadata": {"name": "tls"}, "type": kind, "data": data});
+        entry(Kind::Secret, namespace, "tls", value)
+    });
+    let grant = namespace().prop_map(|from| {
+        let from = json!([{"group": "holdfast.dev", "kind": "WebSocketRoute", "namespace": from}]);
+        let spec = json!({"from": from, "to": [{"group": "", "kind": "Service"}]});
+        entry(
+            Kind::ReferenceGrant,
+            "prod",
+            "grant",
+            json!({"metadata": {"name": "grant"}, "spec": spec}),
+        )
+    });
+    let controller = select(vec!["holdfast.dev/ingress-controller", "example.com/other"]);
+    let class = (controller, any::<bool>()).prop_map(|(controller, default)| {
+        let default = json!({"ingressclass.kubernetes.io/is-default-class": default.to_string()});
+        let metadata = json!({"name": "ours", "annotations": default});
+        let value = json!({"metadata": metadata, "spec": {"controller": controller}});
+        entry(Kind::IngressClass, "", "ours", value)
+    });
+    prop_oneof![secret, grant, class]
+}
+
+/// One change of a world.
+#[derive(Clone, Debug)]
+enum Edit {
+    Put(Entry),
+    Remove(ObjectKey),
+    Break(ObjectKey),
+    Resolve(Option<u8>),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let entry = || {
+        prop_oneof![
+            3 => ingress(),
+            3 => route(),
+            3 => slice(),
+            2 => changing_service(),
+            2 => referring(),
+            2 => surroundings(),
+        ]
+    };
+    prop_oneof![
+        8 => entry().prop_map(Edit::Put),
+        3 => entry().prop_map(|(key, _)| Edit::Remove(key)),
+        1 => entry().prop_map(|(key, _)| Edit::Break(key)),
+        1 => prop::option::of(1..4_u8).prop_map(Edit::Resolve),
+    ]
+}
+
+fn apply(world: &mut World, edit: Edit) {
+    match edit {
+        Edit::Put((key, object)) => world.apply(&key, Some(&object)),
+        Edit::Remove(key) => world.apply(&key, None),
+        Edit::Break(key) => drop(world.unreadable.insert(key, "broken".to_owned())),
+        Edit::Resolve(None) => world.resolved.clear(),
+        Edit::Resolve(Some(last)) => {
+            let address = (std::net::IpAddr::from([192, 0, 2, last]), EndpointState::Ready);
+            world.resolved.insert("db.example.com".to_owned(), vec![address]);
+        }
+    }
+}
+
+/// What is equal in both is the same: the next difference is found by address.
+fn shares_what_is_equal(old: &Compiled, new: &Compiled) -> bool {
+    fn shares<'a, K: Ord + 'a, V: PartialEq + 'a>(
+        old: impl IntoIterator<Item = (&'a K, &'a Arc<V>)>,
+        new: &std::collections::BTreeMap<K, Arc<V>>,
+    ) -> bool {
+        old.into_iter().all(|(key, old)| match new.get(key) {
+            Some(new) => old != new || Arc::ptr_eq(old, new),
+            None => true,
+        })
+    }
+    shares(&old.table.routes, &new.table.routes)
+        && shares(&old.table.endpoint_sets, &new.table.endpoint_sets)
+        && shares(&old.statuses, &new.statuses)
+}
+
 proptest! {
+    #[test]
+    fn going_on_from_the_last_world_gives_what_a_fresh_start_gives(
+        entries in objects(),
+        steps in prop::collection::vec(prop::collection::vec(edit(), 0..4), 1..10),
+    ) {
+        let settings = Settings { allow_external_names: true, ..Settings::for_files() };
+        let mut compiler = Compiler::new(settings.clone());
+        let mut world = world(&entries);
+        let mut last = compiler.compile(&world);
+        prop_assert_eq!(&last, &compile(&world, &settings));
+        for edits in steps {
+            edits.into_iter().for_each(|edit| apply(&mut world, edit));
+            let next = compiler.compile(&world);
+            prop_assert_eq!(&next, &compile(&world, &settings));
+            prop_assert!(shares_what_is_equal(&last, &next));
+            last = next;
+        }
+    }
+
     #[test]
     fn the_order_of_objects_does_not_matter(
         (entries, shuffled) in objects().prop_flat_map(|entries| (Just(entries.clone()), Just(entries).prop_shuffle()))

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::journal::Journal;
-use crate::compile::{self, Compiled, Finding, Severity};
+use crate::compile::{self, Compiled, Compiler, Finding, Severity};
 use crate::config::Kubernetes;
 use crate::metrics::Metrics;
 use crate::publish::peers::Peers;
@@ -79,6 +79,7 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
             watch_without_class: settings.watch_ingress_without_class,
             controller: settings.controller_name.clone(),
             allow_external_names: settings.allow_external_names,
+            secrets: settings.watch_secrets,
         },
         identity,
         publish: settings.update_status.then_some(publish),
@@ -149,20 +150,19 @@ impl Opened {
             settings,
             ..
         } = self;
-        let settings = Arc::new(settings);
+        let mut compiler = Compiler::new(settings);
         let mut journal = Journal::default();
         let mut pace = Duration::ZERO;
         loop {
             cluster.changed(pace).await;
             let started = Instant::now();
-            let world = cluster.lend();
-            let settings = Arc::clone(&settings);
+            let world = cluster.world().clone();
             let compile = tokio::task::spawn_blocking(move || {
-                let compiled = compile::compile(&world, &settings);
-                (world, compiled)
+                let compiled = compiler.compile(&world);
+                (compiler, compiled)
             });
-            let (world, compiled) = compile.await.context("compiling the objects")?;
-            cluster.give_back(world);
+            let compiled;
+            (compiler, compiled) = compile.await.context("compiling the objects")?;
             let compiled = Arc::new(compiled);
             metrics.compiled(&compiled);
             journal.note(&compiled, &worth_logging(&compiled));

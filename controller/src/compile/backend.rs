@@ -7,45 +7,66 @@
 
 mod endpoints;
 mod port;
+mod sets;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
-use routetable::{Endpoint, EndpointSet, EndpointSetId, WeightedBackend};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
 use super::Settings;
 use super::draft::{BackendRef, Draft};
-use super::finding::{Finding, Reason};
+use super::finding::Reason;
+use super::part::Refs;
 use super::report::Report;
-use crate::world::{Name, ObjectKey, Service, World};
+use crate::world::{Name, ObjectKey, Secret, Service, Slices, World};
+pub(super) use sets::Sets;
 
 /// Resolves references and keeps the endpoint sets they lead to.
 #[derive(Debug)]
 pub(super) struct Resolver<'a> {
     world: &'a World,
     settings: &'a Settings,
-    /// Every set resolved so far.
-    pub(super) sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    sets: &'a mut Sets,
+}
+
+/// Where the endpoints of a reference are found.
+enum Target<'a> {
+    /// Under this port name of the Service's EndpointSlices.
+    Port(Option<&'a Slices>, &'a str),
+    /// At these addresses of an alias, with this port.
+    Host(&'a [(IpAddr, EndpointState)], u16),
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(world: &'a World, settings: &'a Settings) -> Self {
+    pub(super) fn new(world: &'a World, settings: &'a Settings, sets: &'a mut Sets) -> Self {
         Self {
             world,
             settings,
-            sets: BTreeMap::new(),
+            sets,
         }
     }
 
-    /// Fills in the draft's backends. What does not resolve is left out and reported.
-    pub(super) fn resolve(&mut self, draft: &mut Draft) -> Vec<Finding> {
-        let object = draft.key();
-        let mut report = Report::new(&object);
+    /// The Secrets, if they are known.
+    pub(super) fn secrets(&self) -> Option<&'a BTreeMap<Name, Arc<Secret>>> {
+        self.settings.secrets.then_some(&*self.world.secrets)
+    }
+
+    /// Fills in the draft's backends; returns the sets they lead to. What does not resolve is left
+    /// out and reported.
+    pub(super) fn resolve(
+        &mut self,
+        draft: &mut Draft,
+        refs: &mut Refs,
+        report: &mut Report<'_>,
+    ) -> Vec<(EndpointSetId, Arc<EndpointSet>)> {
         let mut backends: Vec<WeightedBackend> = Vec::new();
+        let mut sets = Vec::new();
         for backend in &draft.backends {
-            let Some(set) = self.set(backend, &mut report) else {
+            let Some(set) = self.set(backend, refs, report) else {
                 continue;
             };
             match backends.iter_mut().find(|known| known.endpoint_set == set.id) {
@@ -56,8 +77,9 @@ impl<'a> Resolver<'a> {
                 }),
             }
             if backend.weight > 0 {
-                endpoints::report_readiness(backend, &set, &mut report);
+                endpoints::report_readiness(backend, &set, report);
             }
+            sets.push((set.id, set));
         }
         if !backends.is_empty() && backends.iter().all(|backend| backend.weight == 0) {
             let field = draft.backends[0].field.parent().unwrap_or_default();
@@ -65,14 +87,21 @@ impl<'a> Resolver<'a> {
             report.warning(&field, Reason::NoReadyEndpoints, message);
         }
         draft.route.backends = backends;
-        report.findings
+        sets
     }
 
-    fn set(&mut self, backend: &BackendRef, report: &mut Report<'_>) -> Option<Arc<EndpointSet>> {
+    fn set(
+        &mut self,
+        backend: &BackendRef,
+        refs: &mut Refs,
+        report: &mut Report<'_>,
+    ) -> Option<Arc<EndpointSet>> {
         let object = report.object;
         let namespace = backend.namespace.as_ref().unwrap_or(&object.namespace);
         let name = Name::new(namespace, &backend.service);
+        refs.services.insert(name.clone());
         // Asked before the Service is looked for: without a grant nobody hears whether it exists.
+        refs.crosses |= *namespace != object.namespace;
         if *namespace != object.namespace && !self.is_permitted(object, &name) {
             let message = format!(
                 "create a ReferenceGrant in '{namespace}' that allows {}s from '{}' to refer to Service '{}'",
@@ -83,26 +112,33 @@ impl<'a> Resolver<'a> {
             report.error(&backend.field, Reason::RefNotPermitted, message);
             return None;
         }
-        let Some(service) = self.world.services.get(&name) else {
+        let world = self.world;
+        let Some(service) = world.services.get(&name) else {
+            refs.misses = true;
             report.error(&backend.field, Reason::BackendNotFound, self.not_found(&name));
             return None;
         };
-        let endpoints = match &service.external_name {
+        refs.aliases |= service.external_name.is_some();
+        let target = match &service.external_name {
             Some(host) => self.behind_host(&host.to_ascii_lowercase(), service, backend, report)?,
             None => self.behind_port(&name, service, backend, report)?,
         };
-        let written = port::written(&backend.port);
-        let id = EndpointSetId::new(namespace, &name.name, &written);
-        let set = self.sets.entry(id).or_insert_with(|| {
-            Arc::new(EndpointSet {
-                id,
-                namespace: name.namespace,
-                service: name.name,
-                port: written,
-                endpoints,
-            })
-        });
-        Some(Arc::clone(set))
+        let (set, found) = self
+            .sets
+            .get(name, port::written(&backend.port), || match target {
+                Target::Port(slices, port) => {
+                    slices.map_or(vec![], |slices| endpoints::of_port(slices, port))
+                }
+                Target::Host(addresses, port) => endpoints::of_host(addresses, port),
+            });
+        if found > MAX_ENDPOINTS {
+            let message = format!(
+                "'{}' has {found} endpoints; the first {MAX_ENDPOINTS} are used",
+                backend.service
+            );
+            report.warning(&backend.field, Reason::InvalidEndpoints, message);
+        }
+        Some(set)
     }
 
     fn is_permitted(&self, object: &ObjectKey, service: &Name) -> bool {
@@ -117,16 +153,16 @@ impl<'a> Resolver<'a> {
     fn behind_port(
         &self,
         name: &Name,
-        service: &Service,
+        service: &'a Service,
         backend: &BackendRef,
         report: &mut Report<'_>,
-    ) -> Option<Vec<Endpoint>> {
+    ) -> Option<Target<'a>> {
         let port = port::find(service, backend, report)?;
         if !port::is_spoken(port, backend, report) {
             return None;
         }
         let Some(slices) = self.world.slices.get(name) else {
-            return Some(vec![]);
+            return Some(Target::Port(None, &port.name));
         };
         if let Some(message) = endpoints::other_ports(slices, name, &port.name) {
             // Seen for a moment whenever a Service port is renamed. No set rather than an empty one:
@@ -134,17 +170,7 @@ impl<'a> Resolver<'a> {
             report.warning(&backend.field, Reason::InvalidEndpoints, message);
             return None;
         }
-        let mut endpoints = endpoints::of_port(slices, &port.name);
-        if endpoints.len() > MAX_ENDPOINTS {
-            let message = format!(
-                "'{}' has {} endpoints; the first {MAX_ENDPOINTS} are used",
-                name.name,
-                endpoints.len()
-            );
-            report.warning(&backend.field, Reason::InvalidEndpoints, message);
-            endpoints.truncate(MAX_ENDPOINTS);
-        }
-        Some(endpoints)
+        Some(Target::Port(Some(slices), &port.name))
     }
 
     /// Endpoints by the addresses of the host that the Service is an alias of.
@@ -154,7 +180,7 @@ impl<'a> Resolver<'a> {
         service: &Service,
         backend: &BackendRef,
         report: &mut Report<'_>,
-    ) -> Option<Vec<Endpoint>> {
+    ) -> Option<Target<'a>> {
         let name = &backend.service;
         if !self.settings.allow_external_names {
             let message = format!(
@@ -192,9 +218,7 @@ impl<'a> Resolver<'a> {
             );
             report.warning(&backend.field, Reason::InvalidEndpoints, message);
         }
-        let mut endpoints = endpoints::of_host(addresses, number);
-        endpoints.truncate(MAX_ENDPOINTS);
-        Some(endpoints)
+        Some(Target::Host(addresses, number))
     }
 
     fn not_found(&self, missing: &Name) -> String {

@@ -3,7 +3,7 @@
 //! One precedence over all objects: the older, then by namespace and name, then the earlier rule.
 //! The loser's match leaves the table and its object is told who won.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use routetable::{HostPattern, Route, RouteMatch};
 
@@ -12,29 +12,60 @@ use super::field::FieldPath;
 use super::finding::{Finding, Reason};
 use super::path;
 
-/// Where a claim was made: draft, host, match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One match on one host that another rule takes. `part` and `draft` are the loser's place among
+/// all drafts; the place in the list of parts counts only until that list changes.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    pub(super) part: usize,
+    pub(super) draft: usize,
+    host: usize,
+    of: usize,
+    pub(super) finding: Finding,
+}
+
+impl PartialEq for Loss {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |loss: &Self| (loss.draft, loss.host, loss.of);
+        place(self) == place(other) && self.finding == other.finding
+    }
+}
+
+/// Where a claim was made: place among the sorted drafts, host, match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Claim {
     draft: usize,
     host: usize,
     of: usize,
 }
 
-/// Removes from the drafts what another of them already takes.
-pub(super) fn resolve(drafts: &mut Vec<Draft>) -> Vec<Finding> {
-    drafts.sort_by(|a, b| precedence(&a.route).cmp(&precedence(&b.route)));
-    let (lost, findings) = find(drafts);
-    for (index, draft) in drafts.iter_mut().enumerate() {
-        remove(draft, |host, of| {
-            lost.contains(&Claim {
-                draft: index,
-                host,
-                of,
-            })
-        });
+/// What each draft loses to another. Each comes with its part's place and its own in there.
+pub(super) fn find(mut drafts: Vec<((usize, usize), &Draft)>) -> Vec<Loss> {
+    drafts.sort_by(|a, b| precedence(&a.1.route).cmp(&precedence(&b.1.route)));
+    let mut winners: BTreeMap<(&HostPattern, bool, &RouteMatch), Claim> = BTreeMap::new();
+    let mut losses = Vec::new();
+    for (index, ((part, place), draft)) in drafts.iter().enumerate() {
+        let route = &draft.route;
+        for (host, pattern) in route.hosts.iter().enumerate() {
+            for (of, wanted) in route.matches.iter().enumerate() {
+                let claim = Claim {
+                    draft: index,
+                    host,
+                    of,
+                };
+                let winner = *winners.entry((pattern, route.fallback, wanted)).or_insert(claim);
+                if winner != claim {
+                    losses.push(Loss {
+                        part: *part,
+                        draft: *place,
+                        host,
+                        of,
+                        finding: finding((draft, claim), (drafts[winner.draft].1, winner)),
+                    });
+                }
+            }
+        }
     }
-    drafts.retain(|draft| !draft.route.hosts.is_empty() && !draft.route.matches.is_empty());
-    findings
+    losses
 }
 
 /// Sorts before what it beats.
@@ -48,50 +79,21 @@ fn precedence(route: &Route) -> impl Ord + use<'_> {
     )
 }
 
-fn find(drafts: &[Draft]) -> (BTreeSet<Claim>, Vec<Finding>) {
-    let mut winners: BTreeMap<(&HostPattern, bool, &RouteMatch), Claim> = BTreeMap::new();
-    let mut lost = BTreeSet::new();
-    let mut findings = Vec::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        let route = &draft.route;
-        for (host, pattern) in route.hosts.iter().enumerate() {
-            for (of, wanted) in route.matches.iter().enumerate() {
-                let claim = Claim {
-                    draft: index,
-                    host,
-                    of,
-                };
-                let winner = *winners.entry((pattern, route.fallback, wanted)).or_insert(claim);
-                if winner != claim {
-                    lost.insert(claim);
-                    findings.push(finding(drafts, claim, winner));
-                }
-            }
-        }
+/// What is left of a draft: without the matches that lost on every host, then without the hosts
+/// on which every match lost. A match that lost on some of its hosts stays in the table for the
+/// others; where it lost, the same precedence keeps it from ever being picked.
+pub(super) fn leave<'a>(draft: &Draft, losses: impl Iterator<Item = &'a Loss>) -> Option<Route> {
+    let lost: Vec<(usize, usize)> = losses.map(|loss| (loss.host, loss.of)).collect();
+    let mut route = draft.route.clone();
+    if !lost.is_empty() {
+        let is_left = |host, of| !lost.contains(&(host, of));
+        let (hosts, matches) = (route.hosts.len(), route.matches.len());
+        let left_hosts: Vec<bool> = (0..hosts).map(|h| (0..matches).any(|m| is_left(h, m))).collect();
+        let left_matches: Vec<bool> = (0..matches).map(|m| (0..hosts).any(|h| is_left(h, m))).collect();
+        keep(&mut route.hosts, &left_hosts);
+        keep(&mut route.matches, &left_matches);
     }
-    (lost, findings)
-}
-
-/// Leaves out matches that lost on every host, then hosts on which every match lost. A match that
-/// lost on some of its hosts stays in the table for the others; where it lost, the same precedence
-/// keeps it from ever being picked.
-fn remove(draft: &mut Draft, is_lost: impl Fn(usize, usize) -> bool) {
-    let Draft {
-        route,
-        host_fields,
-        match_fields,
-        ..
-    } = draft;
-    let hosts: Vec<bool> = (0..route.hosts.len())
-        .map(|host| (0..route.matches.len()).any(|of| !is_lost(host, of)))
-        .collect();
-    let matches: Vec<bool> = (0..route.matches.len())
-        .map(|of| (0..route.hosts.len()).any(|host| !is_lost(host, of)))
-        .collect();
-    keep(&mut route.hosts, &hosts);
-    keep(host_fields, &hosts);
-    keep(&mut route.matches, &matches);
-    keep(match_fields, &matches);
+    (!route.hosts.is_empty() && !route.matches.is_empty()).then_some(route)
 }
 
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
@@ -99,8 +101,7 @@ fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
     items.retain(|_| kept.next().copied().unwrap_or(true));
 }
 
-fn finding(drafts: &[Draft], loser: Claim, winner: Claim) -> Finding {
-    let (lost, won) = (&drafts[loser.draft], &drafts[winner.draft]);
+fn finding((lost, loser): (&Draft, Claim), (won, winner): (&Draft, Claim)) -> Finding {
     let field = match lost.match_fields[loser.of].as_str() {
         // A rule without matches has no such field to point at.
         field if field.ends_with(".matches") => FieldPath::new(field).parent().unwrap_or_default(),

@@ -96,6 +96,25 @@ impl Draft {
         self
     }
 
+    /// True when it takes the same requests in the same place as `other`, wherever they lead.
+    pub(super) fn claims_as(&self, other: &Self) -> bool {
+        let shape = |draft: &Self| {
+            let Route {
+                id,
+                created,
+                order,
+                fallback,
+                ..
+            } = draft.route;
+            (id, created, order, fallback)
+        };
+        shape(self) == shape(other)
+            && self.route.hosts == other.route.hosts
+            && self.route.matches == other.route.matches
+            && self.host_fields == other.host_fields
+            && self.match_fields == other.match_fields
+    }
+
     /// The object it comes from.
     pub(super) fn key(&self) -> ObjectKey {
         object_key(&self.route.source)

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use routetable::{EndpointState, PathMatch, Route, RouteId, RouteTable};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, PathMatch, Route, RouteId};
 
 use super::finding::{Finding, Reason, Severity};
 use super::path;
-use crate::world::ObjectKey;
 
 /// Most URLs in one status.
 pub const MAX_URLS: usize = 16;
@@ -53,54 +52,34 @@ pub struct ObjectStatus {
     pub endpoints_total: usize,
 }
 
-/// Sums up what was found about `ours`; `offered` are those with a rule that has a meaning, even
-/// if another rule took all of its requests.
-pub(super) fn sum_up(
-    ours: &[(ObjectKey, i64)],
-    offered: &BTreeSet<ObjectKey>,
-    findings: &[Finding],
-    table: &RouteTable,
-) -> BTreeMap<ObjectKey, Arc<ObjectStatus>> {
-    let status = |generation: i64| ObjectStatus {
+/// Sums up what was found about one object. `offered` says that one of its rules has a meaning,
+/// even if other rules took all of its requests.
+pub(super) fn sum_up<'a>(
+    generation: i64,
+    offered: bool,
+    findings: impl Iterator<Item = &'a Finding>,
+    routes: &[Arc<Route>],
+    sets: &BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+) -> ObjectStatus {
+    let mut status = ObjectStatus {
         generation,
         ..ObjectStatus::default()
     };
-    let mut statuses: BTreeMap<ObjectKey, ObjectStatus> = ours
-        .iter()
-        .map(|(key, generation)| (key.clone(), status(*generation)))
-        .collect();
     for finding in findings {
-        let Some(object) = &finding.object else { continue };
-        if let Some(status) = statuses.get_mut(object) {
-            note(status, finding, offered.contains(object));
-        }
+        note(&mut status, finding, offered);
     }
-    let mut sets: BTreeMap<ObjectKey, BTreeSet<_>> = BTreeMap::new();
-    let mut routes: Vec<&Route> = table.routes.values().map(AsRef::as_ref).collect();
-    routes.sort_by_key(|route| route.order);
+    let mut referred = BTreeSet::new();
     for route in routes {
-        let source = super::draft::object_key(&route.source);
-        if let Some(status) = statuses.get_mut(&source) {
-            status.routes.push(route.id);
-            add_urls(&mut status.urls, route);
-        }
-        let referred = route.backends.iter().map(|backend| backend.endpoint_set);
-        sets.entry(source).or_default().extend(referred);
+        status.routes.push(route.id);
+        add_urls(&mut status.urls, route);
+        referred.extend(route.backends.iter().map(|backend| backend.endpoint_set));
     }
-    for (key, sets) in sets {
-        let Some(status) = statuses.get_mut(&key) else {
-            continue;
-        };
-        for set in sets.iter().filter_map(|id| table.endpoint_sets.get(id)) {
-            let ready = set.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
-            status.endpoints_ready += ready.count();
-            status.endpoints_total += set.endpoints.len();
-        }
+    for set in referred.iter().filter_map(|id| sets.get(id)) {
+        let ready = set.endpoints.iter().filter(|e| e.state == EndpointState::Ready);
+        status.endpoints_ready += ready.count();
+        status.endpoints_total += set.endpoints.len();
     }
-    statuses
-        .into_iter()
-        .map(|(key, status)| (key, Arc::new(status)))
-        .collect()
+    status
 }
 
 /// TLS is not served in this version, so every URL is `ws://`.

@@ -3,25 +3,36 @@
 //! This version does not end TLS: references are checked, so that a mistake shows before the day
 //! they matter, and every Ingress with `tls` is told.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use k8s_openapi::api::networking::v1::{IngressSpec, IngressTLS};
 
 use super::field::FieldPath;
 use super::finding::Reason;
+use super::part::Refs;
 use super::report::Report;
-use crate::world::{Certificate, Name, World};
+use crate::world::{Certificate, Name, Secret};
 
 const TLS_KIND: &str = "kubernetes.io/tls";
 /// Most names of a certificate that a message lists.
 const MAX_LISTED: usize = 4;
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
-pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) {
+/// Checks what `spec.tls` refers to, if Secrets are known.
+pub(super) fn check(
+    spec: &IngressSpec,
+    secrets: Option<&BTreeMap<Name, Arc<Secret>>>,
+    refs: &mut Refs,
+    report: &mut Report<'_>,
+) {
     let entries = spec.tls.as_deref().unwrap_or_default();
     let field = FieldPath::new("spec.tls");
     if !entries.is_empty() {
         let message = "`spec.tls` has no effect in this version; its hosts are served without TLS";
         report.info(&field, Reason::TlsNotServed, message);
     }
+    let Some(secrets) = secrets else { return };
     for (index, entry) in entries.iter().enumerate() {
         let Some(name) = entry.secret_name.as_deref().filter(|name| !name.is_empty()) else {
             continue;
@@ -29,7 +40,10 @@ pub(super) fn check(spec: &IngressSpec, world: &World, report: &mut Report<'_>) 
         let entry_field = field.index(index);
         let field = entry_field.field("secretName");
         let namespace = &report.object.namespace;
-        let Some(secret) = world.secrets.get(&Name::new(namespace, name)) else {
+        let full_name = Name::new(namespace, name);
+        let secret = secrets.get(&full_name);
+        refs.secrets.insert(full_name);
+        let Some(secret) = secret else {
             let message = format!("Secret '{name}' not found in '{namespace}'");
             report.warning(&field, Reason::CertificateNotFound, message);
             continue;

@@ -116,16 +116,6 @@ impl Cluster {
         self.index.world()
     }
 
-    /// Takes the world out for a while, to be read by another thread.
-    pub fn lend(&mut self) -> World {
-        self.index.lend()
-    }
-
-    /// Puts the world back.
-    pub fn give_back(&mut self, world: World) {
-        self.index.give_back(world);
-    }
-
     /// Waits until the world is another, and was complete once. Gathers for at least `pace`.
     pub async fn changed(&mut self, pace: Duration) {
         loop {

@@ -73,14 +73,6 @@ impl Index {
         &self.world
     }
 
-    pub(super) fn lend(&mut self) -> World {
-        std::mem::take(&mut self.world)
-    }
-
-    pub(super) fn give_back(&mut self, world: World) {
-        self.world = world;
-    }
-
     /// A watch was started.
     pub(super) fn expect(&mut self, id: FeedId, kind: Kind, namespace: Option<&str>) {
         let feed = Feed {

@@ -1,0 +1,222 @@
+//! What one object contributes to a compilation, kept from one to the next.
+//!
+//! A part is made of its object and of what that refers to, and is made again only when one of
+//! these changed. What conflicts with other objects leave of it is decided afterwards, by
+//! `compiler`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use routetable::{EndpointSet, EndpointSetId, Route, validate};
+
+use super::backend::Resolver;
+use super::changes::Changes;
+use super::class::Classes;
+use super::conflict::Loss;
+use super::draft::Draft;
+use super::field::FieldPath;
+use super::finding::{Finding, Reason};
+use super::report::Report;
+use super::status::ObjectStatus;
+use super::{conflict, ingress, status, tls, websocketroute};
+use crate::world::{Ingress, Name, ObjectKey, WebSocketRoute};
+
+/// The object of a part.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Ingress(Arc<Ingress>),
+    WebSocketRoute(Arc<WebSocketRoute>),
+}
+
+impl Source {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ingress(a), Self::Ingress(b)) => Arc::ptr_eq(a, b),
+            (Self::WebSocketRoute(a), Self::WebSocketRoute(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// What an object refers to, whether it exists or not.
+#[derive(Debug, Default)]
+pub(super) struct Refs {
+    pub(super) services: BTreeSet<Name>,
+    pub(super) secrets: BTreeSet<Name>,
+    /// A Service is missing: the message names similar ones, which may change.
+    pub(super) misses: bool,
+    /// A Service is in another namespace, where grants count.
+    pub(super) crosses: bool,
+    /// A Service is an alias of a host.
+    pub(super) aliases: bool,
+}
+
+impl Refs {
+    fn touch(&self, changes: &Changes) -> bool {
+        let any = |mine: &BTreeSet<Name>, changed: &BTreeSet<Name>| {
+            !changed.is_empty() && mine.iter().any(|name| changed.contains(name))
+        };
+        any(&self.services, &changes.services)
+            || any(&self.services, &changes.slices)
+            || any(&self.secrets, &changes.secrets)
+            || self.misses && !changes.services.is_empty()
+            || self.crosses && changes.grants
+            || self.aliases && changes.resolved
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) key: ObjectKey,
+    pub(super) source: Source,
+    is_ours: bool,
+    refs: Refs,
+    /// Its own findings, without those about conflicts.
+    findings: Vec<Finding>,
+    /// Its rules, with their backends.
+    pub(super) drafts: Vec<Draft>,
+    sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    /// What other rules take.
+    losses: Vec<Loss>,
+    /// That it can't be decoded.
+    unreadable: Option<Finding>,
+    /// What is left of its drafts.
+    pub(super) routes: Vec<Arc<Route>>,
+    status: Option<Arc<ObjectStatus>>,
+    is_settled: bool,
+}
+
+impl Part {
+    pub(super) fn new(
+        key: ObjectKey,
+        source: Source,
+        classes: &Classes<'_>,
+        resolver: &mut Resolver<'_>,
+    ) -> Self {
+        let mut report = Report::new(&key);
+        let mut refs = Refs::default();
+        let (is_ours, mut drafts) = match &source {
+            Source::Ingress(ingress) if classes.claim_ingress(ingress, &mut report) => {
+                let drafts = ingress::lower(ingress, &mut report);
+                tls::check(&ingress.spec, resolver.secrets(), &mut refs, &mut report);
+                (true, drafts)
+            }
+            Source::WebSocketRoute(route) if classes.claim_route(route, &mut report) => {
+                (true, websocketroute::lower(route, &mut report))
+            }
+            _ => (false, vec![]),
+        };
+        let mut sets = BTreeMap::new();
+        for draft in &mut drafts {
+            sets.extend(resolver.resolve(draft, &mut refs, &mut report));
+        }
+        drafts.retain(|draft| is_servable(draft, &mut report));
+        let findings = report.findings;
+        Self {
+            key,
+            source,
+            is_ours,
+            refs,
+            findings,
+            drafts,
+            sets,
+            losses: vec![],
+            unreadable: None,
+            routes: vec![],
+            status: None,
+            is_settled: false,
+        }
+    }
+
+    /// True when making it again would give the same.
+    pub(super) fn still_holds(&self, source: &Source, changes: &Changes) -> bool {
+        self.source.is_same(source) && !changes.classes && !self.refs.touch(changes)
+    }
+
+    /// True when conflicts fall out as with `other` in its place.
+    pub(super) fn claims_as(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Draft, &Draft)| a.claims_as(b);
+        self.drafts.len() == other.drafts.len() && self.drafts.iter().zip(&other.drafts).all(same)
+    }
+
+    /// Takes from the part that it replaces what may still be right.
+    pub(super) fn inherit(&mut self, old: Self) {
+        if self.claims_as(&old) {
+            self.losses = old.losses;
+        }
+        self.routes = old.routes;
+        self.status = old.status;
+    }
+
+    /// Notes what other rules take.
+    pub(super) fn lose(&mut self, losses: Vec<Loss>) {
+        if self.losses != losses {
+            (self.losses, self.is_settled) = (losses, false);
+        }
+    }
+
+    /// Notes whether its object can be decoded.
+    pub(super) fn note_unreadable(&mut self, finding: Option<&Finding>) {
+        if self.unreadable.as_ref() != finding {
+            (self.unreadable, self.is_settled) = (finding.cloned(), false);
+        }
+    }
+
+    /// Brings routes and status up to date. What is equal keeps its `Arc`.
+    pub(super) fn settle(&mut self) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        let old = std::mem::take(&mut self.routes);
+        for (d, draft) in self.drafts.iter().enumerate() {
+            let left = conflict::leave(draft, self.losses.iter().filter(|loss| loss.draft == d));
+            let is_new = |route: &Route| self.routes.iter().all(|known| known.id != route.id);
+            if let Some(route) = left.filter(is_new) {
+                let same = old.iter().find(|old| ***old == route);
+                self.routes.push(same.cloned().unwrap_or_else(|| Arc::new(route)));
+            }
+        }
+        if !self.is_ours {
+            self.status = None;
+            return;
+        }
+        let generation = match &self.source {
+            Source::Ingress(ingress) => ingress.generation,
+            Source::WebSocketRoute(route) => route.generation,
+        };
+        let offered = !self.drafts.is_empty();
+        let findings = self.unreadable.iter().chain(self.findings());
+        let status = status::sum_up(generation, offered, findings, &self.routes, &self.sets);
+        if self.status.as_deref() != Some(&status) {
+            self.status = Some(Arc::new(status));
+        }
+    }
+
+    /// What was found about it, without what can't be decoded.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let conflicts = self.losses.iter().map(|loss| &loss.finding);
+        self.findings.iter().chain(conflicts)
+    }
+
+    /// Its status, if it is ours.
+    pub(super) fn status(&self) -> Option<&Arc<ObjectStatus>> {
+        self.status.as_ref()
+    }
+
+    /// The endpoint sets that its routes lead to.
+    pub(super) fn served_sets(&self) -> impl Iterator<Item = &Arc<EndpointSet>> {
+        let backends = self.routes.iter().flat_map(|route| &route.backends);
+        backends.filter_map(|backend| self.sets.get(&backend.endpoint_set))
+    }
+}
+
+/// False for what the contract with the data plane does not allow.
+fn is_servable(draft: &Draft, report: &mut Report<'_>) -> bool {
+    let Err(error) = validate::route(&draft.route) else {
+        return true;
+    };
+    let message = format!("rule '{}' is beyond what is served: {error}", draft.route.rule);
+    report.error(&FieldPath::new("spec"), Reason::InvalidValue, message);
+    false
+}
