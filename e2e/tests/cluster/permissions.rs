@@ -17,7 +17,10 @@ use crate::setting::{BACKENDS, Setting, simple_route};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("permissions::that_are_missing_are_said_by_name", missing),
-        trial("permissions::that_are_missing_in_one_namespace_hold_up_no_other", one_namespace),
+        trial(
+            "permissions::that_are_missing_in_one_namespace_hold_up_no_other",
+            one_namespace,
+        ),
         trial("permissions::of_two_namespaces_suffice_for_them", namespaces),
         trial("permissions::of_the_chart_are_no_more_than_it_says", no_more),
     ]
@@ -102,19 +105,31 @@ async fn one_namespace(subnet: Subnet) -> Result<()> {
     for name in ["team-a", "team-b"] {
         server.kubectl(&["create", "namespace", name]).await?;
     }
-    let values = ["controller.watchNamespaces={team-a,team-b}", "rbac.scope=Namespaces", "ingressClass.default=true"];
+    let values = [
+        "controller.watchNamespaces={team-a,team-b}",
+        "rbac.scope=Namespaces",
+        "ingressClass.default=true",
+    ];
     let chart = Chart::install(&server, &values).await?;
-    server.kubectl(&["delete", "rolebinding", "holdfast", "-n", "team-b"]).await?;
+    server
+        .kubectl(&["delete", "rolebinding", "holdfast", "-n", "team-b"])
+        .await?;
     let web = Web::start_at(subnet.at(BACKENDS, 8080)).await?;
     for (namespace, name) in [("team-a", "a"), ("team-b", "b")] {
         let yaml = Backend::new(name, 1, &[web.addr]).yaml() + &simple_route(name);
         server.apply_with(&yaml, &["-n", namespace]).await?;
     }
     let replica = Replica::launch(subnet, &chart, 0, &[])?;
-    replica.logs()?.line_with(&["cannot list ingresses in 'team-b'"], SOON).await?;
+    replica
+        .logs()?
+        .line_with(&["cannot list ingresses in 'team-b'"], SOON)
+        .await?;
     replica.until_served("a.test", "/").await?;
     let reason = replica.reason("b.test", "/").await?;
-    ensure!(reason.as_deref() == Some("NoRoute"), "served without a permission: {reason:?}");
+    ensure!(
+        reason.as_deref() == Some("NoRoute"),
+        "served without a permission: {reason:?}"
+    );
     Chart::install(&server, &values).await?;
     replica.until_served("b.test", "/").await
 }

@@ -28,7 +28,9 @@ pub(crate) fn image() -> Result<String> {
 /// `helm install` or `helm upgrade` with more values; returns when all pods are ready.
 pub(crate) async fn deploy(verb: &str, more: &[&str]) -> Result<()> {
     let image = image()?;
-    let (repository, tag) = image.rsplit_once(':').context("HOLDFAST_IMAGE must be 'NAME:TAG'")?;
+    let (repository, tag) = image
+        .rsplit_once(':')
+        .context("HOLDFAST_IMAGE must be 'NAME:TAG'")?;
     let names = [
         "image.registry=".to_owned(),
         format!("image.repository={repository}"),
@@ -37,7 +39,11 @@ pub(crate) async fn deploy(verb: &str, more: &[&str]) -> Result<()> {
     let chart = workspace().join("charts/holdfast");
     let chart = chart.to_string_lossy();
     let mut arguments = vec![verb, RELEASE, &chart, "-n", RELEASE, "--wait", "--timeout", "3m"];
-    let values = names.iter().map(String::as_str).chain(QUICK).chain(more.iter().copied());
+    let values = names
+        .iter()
+        .map(String::as_str)
+        .chain(QUICK)
+        .chain(more.iter().copied());
     arguments.extend(values.flat_map(|value| ["--set", value]));
     helm(&arguments).await.map(drop)
 }
@@ -91,16 +97,30 @@ spec:
     );
     apply(APP, &yaml).await?;
     rolled_out().await?;
-    kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "-n", APP, "wsr/chat"])
-        .await
-        .map(drop)
+    kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "--timeout=60s",
+        "-n",
+        APP,
+        "wsr/chat",
+    ])
+    .await
+    .map(drop)
 }
 
 /// Waits until the application's pods are those of its last version.
 pub(crate) async fn rolled_out() -> Result<()> {
-    kubectl(&["rollout", "status", "-n", APP, "deployment/chat", "--timeout=120s"])
-        .await
-        .map(drop)
+    kubectl(&[
+        "rollout",
+        "status",
+        "-n",
+        APP,
+        "deployment/chat",
+        "--timeout=120s",
+    ])
+    .await
+    .map(drop)
 }
 
 /// The address of the release's Service, once it is known.
@@ -128,7 +148,10 @@ pub(crate) async fn token_is_the_controllers_alone() -> Result<()> {
     ensure!(!pods.is_empty(), "no pods");
     for pod in pods {
         let spec = &pod["spec"];
-        ensure!(spec["automountServiceAccountToken"] == false, "the token is mounted everywhere");
+        ensure!(
+            spec["automountServiceAccountToken"] == false,
+            "the token is mounted everywhere"
+        );
         let all = [&spec["initContainers"], &spec["containers"]];
         for container in all.into_iter().filter_map(serde_json::Value::as_array).flatten() {
             let mounts = container["volumeMounts"].as_array().into_iter().flatten();
@@ -136,7 +159,10 @@ pub(crate) async fn token_is_the_controllers_alone() -> Result<()> {
                 .filter_map(|mount| mount["mountPath"].as_str())
                 .any(|path| path.contains("serviceaccount"));
             let name = &container["name"];
-            ensure!(has_token == (name == "controller"), "a token in {name}: {has_token}");
+            ensure!(
+                has_token == (name == "controller"),
+                "a token in {name}: {has_token}"
+            );
         }
     }
     Ok(())

@@ -42,11 +42,18 @@ pub(crate) async fn story() -> Result<()> {
     release::token_is_the_controllers_alone().await?;
     release::application().await?;
     until_true("the Service", SOON, || async {
-        let Ok(to) = release::address().await else { return false };
-        e2e::clients::http::get(to, "chat.test", "/").await.is_ok_and(|answer| answer.status == 200)
+        let Ok(to) = release::address().await else {
+            return false;
+        };
+        e2e::clients::http::get(to, "chat.test", "/")
+            .await
+            .is_ok_and(|answer| answer.status == 200)
     })
     .await?;
-    println!("{}", helm(&["test", RELEASE, "-n", RELEASE, "--timeout", "2m"]).await?);
+    println!(
+        "{}",
+        helm(&["test", RELEASE, "-n", RELEASE, "--timeout", "2m"]).await?
+    );
     backend().await?;
     proxy().await?;
     removal().await
@@ -72,7 +79,10 @@ async fn backend() -> Result<()> {
     kubectl(&["rollout", "restart", "-n", APP, "deployment/chat"]).await?;
     release::rolled_out().await?;
     let outcomes = chatter.ended().await?;
-    ensure!(living("the backend rolled", &outcomes)? == 0, "sessions live on pods that are gone");
+    ensure!(
+        living("the backend rolled", &outcomes)? == 0,
+        "sessions live on pods that are gone"
+    );
     Ok(())
 }
 
@@ -84,18 +94,37 @@ async fn proxy() -> Result<()> {
 
     let chatter = open().await?;
     release::deploy("upgrade", &["podAnnotations.note=changed"]).await?;
-    ensure!(living("the release upgraded", &chatter.ended().await?)? == 0, "sessions live on pods that are gone");
+    ensure!(
+        living("the release upgraded", &chatter.ended().await?)? == 0,
+        "sessions live on pods that are gone"
+    );
 
     let chatter = open().await?;
-    helm(&["rollback", RELEASE, "1", "-n", RELEASE, "--wait", "--timeout", "3m"]).await?;
-    ensure!(living("the release rolled back", &chatter.ended().await?)? == 0, "sessions live on pods that are gone");
+    helm(&[
+        "rollback",
+        RELEASE,
+        "1",
+        "-n",
+        RELEASE,
+        "--wait",
+        "--timeout",
+        "3m",
+    ])
+    .await?;
+    ensure!(
+        living("the release rolled back", &chatter.ended().await?)? == 0,
+        "sessions live on pods that are gone"
+    );
     Ok(())
 }
 
 async fn removal() -> Result<()> {
     let chatter = open().await?;
     helm(&["uninstall", RELEASE, "-n", RELEASE, "--wait", "--timeout", "3m"]).await?;
-    ensure!(living("the release removed", &chatter.ended().await?)? == 0, "sessions live on pods that are gone");
+    ensure!(
+        living("the release removed", &chatter.ended().await?)? == 0,
+        "sessions live on pods that are gone"
+    );
     release::gone().await?;
     // The routes stay, and say nothing of us any more.
     let route = get(APP, &["wsr", "chat"]).await?;
