@@ -20,6 +20,21 @@ test: peers kube-tools ## Build everything and run every test
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 
+# Against the cluster of the current kubeconfig, whose nodes must have the image, and whose Services this machine
+# must reach. With kind, on Linux:
+#   docker build -t holdfast:test . && kind create cluster && kind load docker-image holdfast:test
+#   sudo ip route add $$(kubectl get service kubernetes -o jsonpath={.spec.clusterIP})/16 via \
+#     $$(docker inspect -f '{{.NetworkSettings.Networks.kind.IPAddress}}' kind-control-plane)
+#   make test-cluster
+# IN runs the test where the Services are reached, such as 'ip netns exec NAME'.
+IMAGE ?= holdfast:test
+IN ?=
+.PHONY: test-cluster
+test-cluster: kube-tools ## Install the chart on a real cluster, and change everything around 200 sessions
+	$(CARGO) build --locked -p e2e --test real_cluster
+	$(IN) env HOLDFAST_IMAGE=$(IMAGE) HOLDFAST_KUBE_TOOLS="$$HOLDFAST_KUBE_TOOLS" \
+		"$$(ls -t "$${CARGO_TARGET_DIR:-target}"/debug/deps/real_cluster-* | grep -v '\.d$$' | head -n 1)" --nocapture
+
 .PHONY: lint
 lint: advisories ## Formatter, clippy and rustdoc, warnings denied
 	$(CARGO) fmt --all --check
