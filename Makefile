@@ -54,7 +54,7 @@ crds: ## Write the custom resource definitions, for kubectl and for the chart, f
 	cp crds/*.yaml charts/holdfast/files/crds/
 
 .PHONY: bench
-bench: ## Figures, not tests: the data plane beside nginx where that is installed
+bench: kube-tools ## Figures, not tests: the data plane beside nginx where that is installed; a cluster of 10,000 Ingresses
 	$(CARGO) build --release --locked -p controller -p dataplane --bins
 	$(CARGO) bench --locked -p e2e
 
