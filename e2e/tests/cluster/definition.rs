@@ -1,10 +1,12 @@
 //! The definition of WebSocketRoute on a real API server: it is admitted, accepts what it should, and refuses
 //! mistakes with a sentence that says what to write instead.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
 use e2e::binaries::workspace;
 use e2e::cluster::api_server::ApiServer;
-use e2e::cluster::chart::{Chart, RELEASE, render};
+use e2e::cluster::chart::{Chart, render};
 use e2e::cluster::network::Subnet;
 use e2e::cluster::trial::trial;
 use libtest_mimic::Trial;
@@ -172,14 +174,20 @@ async fn good_routes(subnet: Subnet) -> Result<()> {
 
 async fn values(subnet: Subnet) -> Result<()> {
     let server = ApiServer::start(subnet).await?;
-    for namespace in [RELEASE, "team-a", "team-b"] {
-        server.kubectl(&["create", "namespace", namespace]).await?;
-    }
+    let mut namespaces = BTreeSet::new();
     let mut count = 0;
     for entry in std::fs::read_dir(workspace().join("charts/holdfast/ci"))? {
         let file = entry?.path();
         let file = file.to_string_lossy();
         let objects = render(&["--values", &file]).await?;
+        let named = objects
+            .lines()
+            .filter_map(|line| line.strip_prefix("  namespace: "));
+        for namespace in named {
+            if namespaces.insert(namespace.to_owned()) {
+                server.kubectl(&["create", "namespace", namespace]).await?;
+            }
+        }
         // Kinds of the Prometheus operator are not on this server.
         let known: Vec<&str> = objects
             .split("\n---\n")

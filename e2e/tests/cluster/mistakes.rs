@@ -51,7 +51,7 @@ async fn backends(subnet: Subnet) -> Result<()> {
         )
     };
     server.apply(&service(8081)).await?;
-    let port = "Service 'chat' has no port 80; it has 8081 (web)";
+    let port = "Service 'chat' has no port 80; it has web (8081)";
     server
         .until_condition(&chat, unresolved("PortNotFound"), port, PROMPT)
         .await?;
