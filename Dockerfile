@@ -11,7 +11,7 @@ COPY controller/Cargo.toml controller/Cargo.toml
 COPY dataplane/Cargo.toml dataplane/Cargo.toml
 COPY dataplane/routetable/Cargo.toml dataplane/routetable/Cargo.toml
 COPY e2e/Cargo.toml e2e/Cargo.toml
-RUN sed -i '/^\[\[bench\]\]/,/^$/d' */Cargo.toml */*/Cargo.toml \
+RUN sed -i -E '/^\[\[(bench|test)\]\]/,/^$/d' */Cargo.toml */*/Cargo.toml \
     && mkdir -p controller/src/bin dataplane/src dataplane/routetable/src e2e/src/bin /out \
     && touch controller/src/lib.rs dataplane/src/lib.rs dataplane/routetable/src/lib.rs e2e/src/lib.rs \
     && for main in controller/src/main.rs controller/src/bin/holdfast.rs dataplane/src/main.rs e2e/src/bin/swarm.rs; do \

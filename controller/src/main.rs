@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use controller::app;
 use controller::config::{LogFormat, LogLevel, Settings};
 use tracing::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let settings = match Settings::load(std::env::args_os()) {
@@ -42,12 +46,26 @@ fn log(settings: &Settings) {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // What the libraries have to say, we say ourselves, in our own words; their details on demand.
+    let theirs = if level == Level::TRACE {
+        level
+    } else {
+        Level::ERROR
+    };
+    let targets = Targets::new()
+        .with_default(theirs)
+        .with_target("controller", level)
+        .with_target("holdfast_controller", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false);
-    match settings.log_format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
+    let lines = match settings.log_format {
+        LogFormat::Text => lines
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .init();
 }

@@ -30,6 +30,14 @@ impl Published {
         }
     }
 
+    /// Gives the successor of `self` its version. Costs what differs between the two.
+    #[must_use]
+    pub fn followed_by(&self, version: Version, table: &RouteTable) -> Self {
+        let mut content = self.content.clone();
+        content.apply(&self.table().diff(table));
+        Self { version, content }
+    }
+
     /// The table.
     pub fn table(&self) -> &RouteTable {
         self.content.table()

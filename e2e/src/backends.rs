@@ -6,7 +6,7 @@ pub mod script;
 pub mod tungstenite;
 pub mod web;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -17,6 +17,9 @@ use tokio::task::JoinSet;
 use crate::clients::{Closing, Library};
 use crate::deadline::{SOON, within};
 use crate::foreign::Peer;
+
+/// A port of the system's choice.
+pub(crate) const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What an echo server accepts in handshakes.
 #[derive(Clone, Debug, Default)]
@@ -50,16 +53,29 @@ impl Echo {
     /// # Errors
     /// When it does not come up.
     pub async fn start(library: Library, accepts: &Accepts) -> Result<Self> {
+        Self::start_at(ANYWHERE, library, accepts).await
+    }
+
+    /// The same at an address; foreign libraries choose their own.
+    ///
+    /// # Errors
+    /// As [`Echo::start`].
+    pub async fn start_at(at: SocketAddr, library: Library, accepts: &Accepts) -> Result<Self> {
         // More closings than any test has sessions: a full queue would hold the session up.
         let (report, closed) = mpsc::channel(100_000);
         let accepts = accepts.clone();
         let server = match library {
             Library::Tungstenite => {
-                Server::start(move |stream| tungstenite::session(stream, accepts.clone(), report.clone()))
-                    .await?
+                Server::start_at(at, move |stream| {
+                    tungstenite::session(stream, accepts.clone(), report.clone())
+                })
+                .await?
             }
             Library::Fastwebsockets => {
-                Server::start(move |stream| fast::session(stream, accepts.clone(), report.clone())).await?
+                Server::start_at(at, move |stream| {
+                    fast::session(stream, accepts.clone(), report.clone())
+                })
+                .await?
             }
             Library::PythonWebsockets => return Self::foreign("server.py", &accepts).await,
             Library::NodeWs => return Self::foreign("server.cjs", &accepts).await,
@@ -78,7 +94,15 @@ impl Echo {
     /// # Errors
     /// As [`Echo::start`].
     pub async fn plain() -> Result<Self> {
-        Self::start(Library::Tungstenite, &Accepts::default()).await
+        Self::plain_at(ANYWHERE).await
+    }
+
+    /// The same at an address.
+    ///
+    /// # Errors
+    /// As [`Echo::start`].
+    pub async fn plain_at(at: SocketAddr) -> Result<Self> {
+        Self::start_at(at, Library::Tungstenite, &Accepts::default()).await
     }
 
     async fn foreign(script: &str, accepts: &Accepts) -> Result<Self> {
@@ -187,7 +211,19 @@ impl Server {
         F: Fn(TcpStream) -> S + Send + 'static,
         S: Future<Output = Result<()>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(ANYWHERE, session).await
+    }
+
+    /// The same at an address.
+    ///
+    /// # Errors
+    /// When it can't listen there.
+    pub async fn start_at<F, S>(at: SocketAddr, session: F) -> Result<Self>
+    where
+        F: Fn(TcpStream) -> S + Send + 'static,
+        S: Future<Output = Result<()>> + Send + 'static,
+    {
+        let listener = TcpListener::bind(at).await?;
         let addr = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             let mut sessions = JoinSet::new();

@@ -295,20 +295,32 @@ fn licences_are_allowed() -> Result<()> {
 /// Judges an SPDX expression, in which some old packages write `/` for `OR`.
 fn allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ");
-    // Alternatives outermost, but for parentheses; none in the tree nests them.
-    if let Some((group, rest)) = expression.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-        let rest = rest.trim_start();
-        return match (rest.strip_prefix("AND "), rest.strip_prefix("OR ")) {
-            (Some(rest), _) => allowed(group) && allowed(rest),
-            (_, Some(rest)) => allowed(group) || allowed(rest),
-            _ => allowed(group) && rest.is_empty(),
-        };
-    }
-    expression.split(" OR ").any(|choice| {
-        choice
-            .split(" AND ")
-            .all(|licence| LICENCES.contains(&licence.trim()))
+    let choices = split(&expression, " OR ");
+    choices.into_iter().any(|choice| {
+        let all = split(choice, " AND ");
+        all.into_iter().all(|part| match part.strip_prefix('(') {
+            Some(group) => allowed(group.strip_suffix(')').unwrap_or(group)),
+            None => LICENCES.contains(&part),
+        })
     })
+}
+
+/// Splits at an operator outside of parentheses.
+fn split<'a>(expression: &'a str, operator: &str) -> Vec<&'a str> {
+    let (mut parts, mut start, mut depth) = (vec![], 0, 0);
+    for (at, byte) in expression.bytes().enumerate() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ if depth == 0 && at >= start && expression[at..].starts_with(operator) => {
+                parts.push(expression[start..at].trim());
+                start = at + operator.len();
+            }
+            _ => {}
+        }
+    }
+    parts.push(expression[start..].trim());
+    parts
 }
 
 #[test]
@@ -318,6 +330,7 @@ fn licences_are_judged_rightly() {
         "GPL-3.0 OR MIT",
         "Unlicense/MIT",
         "(MIT OR GPL-2.0) AND Unicode-3.0",
+        "ISC AND (Apache-2.0 OR GPL-2.0)",
     ] {
         assert!(allowed(yes), "{yes}");
     }
@@ -325,6 +338,7 @@ fn licences_are_judged_rightly() {
         "GPL-3.0",
         "MIT AND GPL-3.0",
         "(MIT OR Apache-2.0) AND GPL-3.0",
+        "ISC AND (GPL-2.0 OR GPL-3.0)",
         "none",
     ] {
         assert!(!allowed(no), "{no}");

@@ -41,6 +41,13 @@
 - apiGroups: [networking.k8s.io]
   resources: [ingressclasses]
   verbs: [get, list, watch]
+{{- if eq .Values.rbac.scope "Namespaces" }}
+# By it the controller knows whether an API server that comes back still is the same cluster.
+- apiGroups: [""]
+  resources: [services]
+  resourceNames: [kubernetes]
+  verbs: [get]
+{{- end }}
 {{- if .Values.controller.watchNamespaceSelector }}
 - apiGroups: [""]
   resources: [namespaces]
@@ -48,27 +55,32 @@
 {{- end }}
 {{- end }}
 
-{{/* In its own namespace: who leads, and which replicas there are. */}}
-{{- define "holdfast.rules.leases" -}}
+{{/* In its own namespace: who leads, which replicas there are, and the addresses of its own Service. */}}
+{{- define "holdfast.rules.own" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch, create, update, patch, delete]
+{{- if and .Values.service.enabled (eq .Values.rbac.scope "Namespaces") }}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch]
+{{- end }}
 {{- end }}
 
 {{/* To take back what it wrote. */}}
 {{- define "holdfast.rules.cleanup" -}}
 - apiGroups: [networking.k8s.io]
-  resources: [ingresses, ingressclasses]
-  verbs: [get, list]
+  resources: [ingresses]
+  verbs: [list]
 - apiGroups: [holdfast.dev]
   resources: [websocketroutes]
-  verbs: [get, list]
+  verbs: [list]
 - apiGroups: [networking.k8s.io]
   resources: [ingresses/status]
-  verbs: [patch, update]
+  verbs: [patch]
 - apiGroups: [holdfast.dev]
   resources: [websocketroutes/status]
-  verbs: [patch, update]
+  verbs: [patch]
 {{- end }}
 
 {{/* `roleRef` and `subjects` of a binding. Argument: a list of the root, the kind and the name of the role. */}}

@@ -107,7 +107,15 @@ pub(super) struct Reports {
 impl Reports {
     /// Reports until `ending` says so.
     pub(super) async fn run(self, metrics: Arc<Metrics>, ending: watch::Receiver<bool>) {
-        status::run(self.client, self.identity, self.sources, metrics, ending).await;
+        // It holds everything that reports: too large for a stack.
+        Box::pin(status::run(
+            self.client,
+            self.identity,
+            self.sources,
+            metrics,
+            ending,
+        ))
+        .await;
     }
 }
 

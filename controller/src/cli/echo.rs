@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    super::print::print(&format!("ready http={}", listener.local_addr()?));
+    super::print::print(format!("ready http={}", listener.local_addr()?));
     tokio::select! {
         () = backend::serve(listener, answer) => {}
         _ = terminate.recv() => {}

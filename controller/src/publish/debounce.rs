@@ -50,8 +50,14 @@ pub async fn debounce(
                 None => next,
             };
             if last.as_ref().is_none_or(|last| *last.table() != next.table) {
-                let number = last.as_ref().map_or(1, |last| last.version.number + 1);
-                let published = Arc::new(Published::new(Version { epoch, number }, next.table.clone()));
+                let published = match &last {
+                    Some(last) => {
+                        let number = last.version.number + 1;
+                        last.followed_by(Version { epoch, number }, &next.table)
+                    }
+                    None => Published::new(Version { epoch, number: 1 }, next.table.clone()),
+                };
+                let published = Arc::new(published);
                 last = Some(Arc::clone(&published));
                 if out.send(Some(published)).is_err() {
                     return;

@@ -15,7 +15,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 
-use super::Server;
+use super::{ANYWHERE, Server};
 use crate::pattern::Pattern;
 
 /// A running one.
@@ -23,7 +23,7 @@ use crate::pattern::Pattern;
 /// - `/bytes/N` answers N bytes of the pattern with a Content-Length, `/chunks/N` the same in chunks;
 /// - `/mirror` sends the request's body back as it comes;
 /// - everything else answers JSON: `method`, `path`, `version`, `headers`, `body` (its length), `port` of the
-///   proxy's connection.
+///   proxy's connection, `at` (the server's own address).
 #[derive(Debug)]
 pub struct Web {
     /// Where it listens.
@@ -37,9 +37,17 @@ impl Web {
     /// # Errors
     /// When it can't listen.
     pub async fn start() -> Result<Self> {
-        let server = Server::start(|stream| async move {
-            let peer = stream.peer_addr()?;
-            let service = service_fn(move |request| answer(request, peer));
+        Self::start_at(ANYWHERE).await
+    }
+
+    /// The same at an address.
+    ///
+    /// # Errors
+    /// When it can't listen there.
+    pub async fn start_at(at: SocketAddr) -> Result<Self> {
+        let server = Server::start_at(at, |stream| async move {
+            let ends = (stream.peer_addr()?, stream.local_addr()?);
+            let service = service_fn(move |request| answer(request, ends));
             Ok(hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await?)
@@ -54,7 +62,10 @@ impl Web {
 
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
-async fn answer(request: Request<Incoming>, peer: SocketAddr) -> Result<Answer, hyper::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    (peer, at): (SocketAddr, SocketAddr),
+) -> Result<Answer, hyper::Error> {
     let (head, body) = request.into_parts();
     let size = |prefix: &str| {
         head.uri
@@ -87,6 +98,7 @@ async fn answer(request: Request<Incoming>, peer: SocketAddr) -> Result<Answer, 
         "headers": headers,
         "body": length,
         "port": peer.port(),
+        "at": at.to_string(),
     });
     let mut response = Response::new(whole(seen.to_string().into()));
     response

@@ -32,13 +32,13 @@ const ADMIN_TOKEN: &str = "admin-token";
 const START: Duration = Duration::from_secs(120);
 
 /// A running API server. Dropping it kills both processes.
-#[derive(Debug)]
 pub struct ApiServer {
     subnet: Subnet,
     dir: TempDir,
     // Killed before its database: without it, it would not end by itself.
     server: Option<Child>,
     etcd: Option<Child>,
+    client: Option<Client>,
 }
 
 impl ApiServer {
@@ -55,6 +55,7 @@ impl ApiServer {
             dir,
             server: None,
             etcd: None,
+            client: None,
         };
         fs::write(
             server.admin_kubeconfig(),
@@ -95,7 +96,11 @@ impl ApiServer {
     ///
     /// # Errors
     /// When the server was never up.
-    pub async fn client(&self) -> Result<Client> {
+    pub fn admin(&self) -> Result<Client> {
+        self.client.clone().context("the API server was never up")
+    }
+
+    async fn connect(&self) -> Result<Client> {
         let kubeconfig = Kubeconfig::read_from(self.admin_kubeconfig())?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         Ok(Client::try_from(config)?)
@@ -152,7 +157,9 @@ impl ApiServer {
         if self.server.is_none() {
             self.server = Some(self.start_server()?);
         }
-        deadline::until_true("the API server to be ready", START, || self.is_ready()).await
+        let client = deadline::until("the API server to be ready", START, || self.ready()).await?;
+        self.client = Some(client);
+        Ok(())
     }
 
     /// Forgets every object: what a restart finds after this is a new cluster with the old keys.
@@ -187,14 +194,12 @@ impl ApiServer {
         answer.json()
     }
 
-    async fn is_ready(&self) -> bool {
-        let Ok(client) = self.client().await else {
-            return false;
-        };
-        let Ok(request) = ::http::Request::get("/readyz").body(vec![]) else {
-            return false;
-        };
-        client.request_text(request).await.is_ok()
+    /// A client, once it answers. Its certificate is there only after its first start.
+    async fn ready(&self) -> Option<Client> {
+        let client = self.connect().await.ok()?;
+        let request = ::http::Request::get("/readyz").body(vec![]).ok()?;
+        client.request_text(request).await.ok()?;
+        Some(client)
     }
 
     fn etcd_address(&self) -> SocketAddr {

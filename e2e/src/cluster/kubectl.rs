@@ -108,6 +108,9 @@ async fn run(kubeconfig: &Path, arguments: &[&str], input: &str) -> Result<Outpu
         let mut process = Command::new(tools::find("kubectl")?)
             .arg("--kubeconfig")
             .arg(kubeconfig)
+            // Its own is for each address, and addresses come again.
+            .arg("--cache-dir")
+            .arg(kubeconfig.with_file_name("kubectl-cache"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

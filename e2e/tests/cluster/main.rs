@@ -3,6 +3,16 @@
 //! A runner of its own, because every test here needs the network namespace that is made before the first
 //! thread (see `e2e::cluster::network`).
 
+mod addresses;
+mod definition;
+mod hostile;
+mod ingress;
+mod mistakes;
+mod outage;
+mod permissions;
+mod replicas;
+mod same_table;
+mod setting;
 mod tools;
 
 use std::process::ExitCode;
@@ -10,7 +20,19 @@ use std::process::ExitCode;
 use e2e::cluster::trial;
 
 fn main() -> ExitCode {
-    match trial::run(|| [tools::trials()].into_iter().flatten().collect()) {
+    let themes = [
+        tools::trials,
+        definition::trials,
+        ingress::trials,
+        mistakes::trials,
+        permissions::trials,
+        addresses::trials,
+        same_table::trials,
+        replicas::trials,
+        hostile::trials,
+        outage::trials,
+    ];
+    match trial::run(|| themes.into_iter().flat_map(|trials| trials()).collect()) {
         Ok(conclusion) => conclusion.exit_code(),
         Err(error) => {
             eprintln!("error: {error:#}");

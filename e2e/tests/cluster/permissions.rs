@@ -1,0 +1,123 @@
+//! What the controller may not do is said by name, and the rest goes on.
+
+use anyhow::{Result, ensure};
+use e2e::backends::web::Web;
+use e2e::cluster::api_server::ApiServer;
+use e2e::cluster::chart::Chart;
+use e2e::cluster::expect::{condition, route as at};
+use e2e::cluster::network::Subnet;
+use e2e::cluster::replica::Replica;
+use e2e::cluster::trial::trial;
+use e2e::deadline::SOON;
+use e2e::manifests::Backend;
+use libtest_mimic::Trial;
+
+use crate::setting::{BACKENDS, Setting, simple_route};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("permissions::that_are_missing_are_said_by_name", missing),
+        trial("permissions::of_two_namespaces_suffice_for_them", namespaces),
+        trial("permissions::of_the_chart_are_no_more_than_it_says", no_more),
+    ]
+}
+
+/// The chart's ClusterRole without one kind.
+async fn forbid(server: &ApiServer, resource: &str) -> Result<()> {
+    let role = server.object("", "clusterrole/holdfast").await?;
+    let rules: Vec<_> = role["rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|rule| rule["resources"][0] != resource)
+        .collect();
+    let patch = serde_json::json!({ "rules": rules }).to_string();
+    server
+        .kubectl(&["patch", "clusterrole", "holdfast", "--type=merge", "-p", &patch])
+        .await
+        .map(drop)
+}
+
+async fn missing(subnet: Subnet) -> Result<()> {
+    let server = ApiServer::start(subnet).await?;
+    let chart = Setting::chart(&server, &[]).await?;
+    forbid(&server, "ingresses").await?;
+    let web = Web::start_at(subnet.at(BACKENDS, 8080)).await?;
+    server.apply(&Backend::new("chat", 1, &[web.addr]).yaml()).await?;
+    server.apply(&simple_route("chat")).await?;
+    let replica = Replica::launch(subnet, &chart, 0, &[])?;
+    let words = ["cannot list ingresses", "'get', 'list' and 'watch'"];
+    replica.logs()?.line_with(&words, SOON).await?;
+    replica.until_served("chat.test", "/").await?;
+    server.until_ready(&at("default", "chat"), SOON).await?;
+    // Once granted, it is used without a restart.
+    Setting::chart(&server, &[]).await?;
+    let ingress = e2e::manifests::App::new("late", &[web.addr]).as_ingress();
+    server.apply(&ingress.yaml()).await?;
+    replica.until_served("late.test", "/").await
+}
+
+async fn namespaces(subnet: Subnet) -> Result<()> {
+    let server = ApiServer::start(subnet).await?;
+    for name in ["team-a", "team-b"] {
+        server.kubectl(&["create", "namespace", name]).await?;
+    }
+    let values = [
+        "controller.watchNamespaces={team-a,team-b}",
+        "rbac.scope=Namespaces",
+        "ingressClass.default=true",
+    ];
+    let chart = Chart::install(&server, &values).await?;
+    let web = Web::start_at(subnet.at(BACKENDS, 8080)).await?;
+    for (namespace, name) in [("team-a", "a"), ("team-b", "b"), ("default", "c")] {
+        let yaml = Backend::new(name, 1, &[web.addr]).yaml() + &simple_route(name);
+        server.apply_with(&yaml, &["-n", namespace]).await?;
+    }
+    let replica = Replica::start(subnet, &chart, 0, &[]).await?;
+    for (namespace, name) in [("team-a", "a"), ("team-b", "b")] {
+        replica.until_served(&format!("{name}.test"), "/").await?;
+        server.until_ready(&at(namespace, name), SOON).await?;
+    }
+    let reason = replica.reason("c.test", "/").await?;
+    ensure!(
+        reason.as_deref() == Some("NoRoute"),
+        "a foreign namespace is served: {reason:?}"
+    );
+    let object = server.get(&at("default", "c")).await?;
+    let accepted = condition(&object, "Accepted").map(|condition| &condition["reason"]);
+    ensure!(
+        accepted == Some(&"Pending".into()),
+        "a foreign namespace has a status: {object}"
+    );
+    let complaints = replica.logs()?.count("cannot list");
+    ensure!(complaints == 0, "{complaints} complaints about permissions");
+    Ok(())
+}
+
+async fn no_more(subnet: Subnet) -> Result<()> {
+    let server = ApiServer::start(subnet).await?;
+    let chart = Chart::install(&server, &[]).await?;
+    for (verb, what) in [
+        ("list", "secrets"),
+        ("get", "configmaps"),
+        ("create", "pods"),
+        ("update", "ingresses"),
+        ("delete", "websocketroutes.holdfast.dev"),
+        ("impersonate", "users"),
+    ] {
+        let answer = server
+            .kubectl_as(&chart.kubeconfig, &["auth", "can-i", verb, what, "-A"])
+            .await;
+        ensure!(answer.is_err(), "the controller may {verb} {what}");
+    }
+    for (verb, what) in [
+        ("list", "ingresses"),
+        ("watch", "endpointslices"),
+        ("patch", "ingresses/status"),
+    ] {
+        server
+            .kubectl_as(&chart.kubeconfig, &["auth", "can-i", verb, what, "-A"])
+            .await?;
+    }
+    Ok(())
+}
