@@ -1,5 +1,6 @@
 //! A cluster as the source, and who reports back into it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,13 +40,13 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
     };
     let client = connect::client(&credentials).await?;
     let board = Board::default();
-    let namespaces = match (
-        &settings.watch_namespace_selector,
-        settings.watch_namespaces.as_slice(),
-    ) {
-        (Some(selector), _) => Namespaces::Selected(selector.clone()),
-        (None, []) => Namespaces::All,
-        (None, names) => Namespaces::Named(names.iter().cloned().collect()),
+    // An empty variable is one empty name.
+    let named = settings.watch_namespaces.iter().filter(|name| !name.is_empty());
+    let named: BTreeSet<String> = named.cloned().collect();
+    let namespaces = match &settings.watch_namespace_selector {
+        Some(selector) => Namespaces::Selected(selector.clone()),
+        None if named.is_empty() => Namespaces::All,
+        None => Namespaces::Named(named),
     };
     let scope = Scope {
         namespaces,

@@ -36,6 +36,8 @@ const QUEUE: usize = 1024;
 const GATHER: Duration = Duration::from_millis(10);
 /// A permission that is missing in one namespace no longer holds up the others after this.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+/// Pace of asking again which cluster this is, after a list that was not believed.
+const DOUBT: Duration = Duration::from_secs(5);
 
 /// Which objects are watched.
 #[derive(Clone, Debug)]
@@ -73,6 +75,10 @@ pub struct Cluster {
     gate: watch::Sender<bool>,
     started: Instant,
     is_complete: bool,
+    /// Watches whose complete list was not believed.
+    doubted: BTreeSet<FeedId>,
+    ask_again: Instant,
+    said_doubt: Option<String>,
 }
 
 impl Cluster {
@@ -93,6 +99,9 @@ impl Cluster {
             gate,
             started: Instant::now(),
             is_complete: false,
+            doubted: BTreeSet::new(),
+            ask_again: Instant::now(),
+            said_doubt: None,
         };
         cluster.start(None, feed::CLUSTER_SCOPED);
         match &scope.namespaces {
@@ -133,6 +142,7 @@ impl Cluster {
             tokio::select! {
                 Some(change) = self.changes.recv() => self.take(change).await,
                 () = sleep_until(patience), if now < patience => {}
+                () = sleep_until(self.ask_again), if !self.doubted.is_empty() => self.settle_doubts().await,
                 () = self.secrets.due() => self.secrets.ask(self.index.missing_secrets()),
             }
         }
@@ -147,13 +157,15 @@ impl Cluster {
         match change {
             Change::Namespaces(selected) => self.select(&selected),
             Change::Feed(feed, Tidings::Done) if self.index.would_empty(feed) => {
-                if self.is_another_cluster().await {
-                    self.index.keep(feed);
-                } else {
-                    self.index.take(feed, Tidings::Done);
-                }
+                self.doubted.insert(feed);
+                self.settle_doubts().await;
             }
-            Change::Feed(feed, tidings) => self.index.take(feed, tidings),
+            Change::Feed(feed, tidings) => {
+                if matches!(tidings, Tidings::Begin | Tidings::Done) {
+                    self.doubted.remove(&feed);
+                }
+                self.index.take(feed, tidings);
+            }
             Change::Secret(name, secret) => self.index.take_secret(&name, secret.as_ref()),
             Change::Resolved(host, addresses) => self.index.take_addresses(host, addresses),
         }
@@ -169,17 +181,24 @@ impl Cluster {
         }
     }
 
-    /// Nothing of a kind is left. That is what an API server says that lost its data, too.
-    async fn is_another_cluster(&mut self) -> bool {
+    /// Nothing of a kind is left. That is what an API server says that lost its data, too: it is believed
+    /// once it comes from the cluster that was seen first.
+    async fn settle_doubts(&mut self) {
+        self.ask_again = Instant::now() + DOUBT;
         match self.identity.compare().await {
-            Answer::Same => false,
-            Answer::Another(what) => {
+            Answer::Same => {
+                for feed in std::mem::take(&mut self.doubted) {
+                    self.index.take(feed, Tidings::Done);
+                }
+            }
+            Answer::Another(what) if self.said_doubt.as_ref() != Some(&what) => {
                 error!(
                     "the API server lists nothing any more, and {what}: this is another cluster, or one that lost its \
                      data; keeping the last table until this controller is restarted"
                 );
-                true
+                self.said_doubt = Some(what);
             }
+            Answer::Another(_) => {}
         }
     }
 

@@ -63,6 +63,10 @@ pub(super) struct Reconciler {
     echoes: BTreeMap<ObjectKey, Instant>,
     writes: JoinSet<(ObjectKey, Outcome)>,
     next_write: Instant,
+    /// This replica may write, as far as was heard.
+    leads: bool,
+    /// The replicas were known when the objects were last looked at.
+    knew_replicas: bool,
 }
 
 impl Reconciler {
@@ -91,26 +95,27 @@ impl Reconciler {
             echoes: BTreeMap::new(),
             writes: JoinSet::new(),
             next_write: Instant::now(),
+            leads: false,
+            knew_replicas: false,
         }
     }
 
     /// Works for as long as it is polled.
     pub(super) async fn run(mut self) {
-        let mut led = false;
         loop {
-            let next = self.due.next().filter(|_| self.writes.len() < MAX_WRITES && led);
+            let next = self
+                .due
+                .next()
+                .filter(|_| self.writes.len() < MAX_WRITES && self.leads);
             tokio::select! {
                 changed = self.compiled.changed() => if changed.is_err() { return } else { self.follow_compiled() },
-                changed = self.replicas.changed() => if changed.is_err() { return } else { self.plan_all() },
-                changed = self.addresses.changed() => if changed.is_err() { return } else { self.plan_all() },
-                changed = self.leadership.changed() => {
+                changed = self.replicas.changed() => if changed.is_err() { return } else { self.follow_replicas() },
+                changed = self.addresses.changed() => {
                     if changed.is_err() { return }
-                    let leads = self.leadership.borrow_and_update().holds();
-                    if leads && !led {
-                        self.plan_all();
-                    }
-                    led = leads;
+                    self.addresses.mark_unchanged();
+                    self.plan_all();
                 }
+                changed = self.leadership.changed() => if changed.is_err() { return } else { self.follow_leadership() },
                 () = self.board.touched() => self.follow_board(),
                 Some(written) = self.writes.join_next() => if let Ok((key, outcome)) = written { self.is_written(&key, &outcome) },
                 () = until(next.map(|at| at.max(self.next_write))) => self.work_on_next(),
@@ -165,10 +170,28 @@ impl Reconciler {
         }
     }
 
+    fn follow_leadership(&mut self) {
+        let leads = self.leadership.borrow_and_update().holds();
+        if leads && !self.leads {
+            self.plan_all();
+        }
+        self.leads = leads;
+    }
+
+    /// What every replica served stays so: only what waits for them is looked at again.
+    fn follow_replicas(&mut self) {
+        let known = self.replicas.borrow_and_update().are_known;
+        if known && !self.knew_replicas {
+            self.knew_replicas = true;
+            self.plan_all();
+        }
+        let now = Instant::now();
+        for key in self.waiting.keys() {
+            self.due.plan(key, now);
+        }
+    }
+
     fn plan_all(&mut self) {
-        // What changed is looked at below; here only that it did.
-        self.replicas.mark_unchanged();
-        self.addresses.mark_unchanged();
         let now = Instant::now();
         let ours = self.board.ours();
         let current = self.current.clone();
@@ -181,6 +204,8 @@ impl Reconciler {
     fn work_on_next(&mut self) {
         let now = Instant::now();
         if !self.leadership.borrow().holds() {
+            // It ran out; whoever gets it next looks at everything.
+            self.leads = false;
             return;
         }
         let Some(key) = self.due.pop(now) else { return };
@@ -233,7 +258,10 @@ impl Reconciler {
             // The newer one is on its way through the compiler.
             return None;
         }
-        let programmed = self.programmed(key, status)?;
+        let programmed = match self.programmed(key, status)? {
+            Programmed::Waiting { .. } if was_programmed(&observed, status) => Programmed::Yes,
+            programmed => programmed,
+        };
         let mut not_before = now;
         if matches!(programmed, Programmed::Waiting { .. }) {
             let since = *self.waiting.entry(key.clone()).or_insert(now);
@@ -309,6 +337,20 @@ impl Reconciler {
             Programmed::Waiting { .. } | Programmed::Nothing => BTreeSet::new(),
         })
     }
+}
+
+/// True when this generation was once served everywhere: that another object of its bucket changes, or that a
+/// replica joins, takes nothing of that back.
+fn was_programmed(observed: &Observed, status: &ObjectStatus) -> bool {
+    let ObservedStatus::Route(standing) = &observed.status else {
+        return false;
+    };
+    let mut conditions = standing.conditions.iter();
+    conditions.any(|condition| {
+        condition.type_ == "Programmed"
+            && condition.status == "True"
+            && condition.observed_generation == Some(status.generation)
+    })
 }
 
 fn object_ref(key: &ObjectKey) -> Option<ObjectRef> {

@@ -192,7 +192,10 @@ async fn follow<K: Watched>(
         while let Some(event) = events.next().await {
             let tidings = match event {
                 Ok(event) => {
-                    trouble.is_over();
+                    // Beginning to list is not yet being answered.
+                    if !matches!(event, Event::Init) {
+                        trouble.is_over();
+                    }
                     tell(event)
                 }
                 Err(error) => match trouble.meet(&error) {
@@ -266,7 +269,10 @@ async fn follow_namespaces(
                 trouble.pause().await;
                 continue;
             }
-            Ok(Event::Init) => listed.clear(),
+            Ok(Event::Init) => {
+                listed.clear();
+                continue;
+            }
             Ok(Event::InitApply(object)) => {
                 listed.insert(object.name_any());
                 continue;

@@ -37,8 +37,8 @@ struct Feed {
     kind: Kind,
     namespace: Option<String>,
     phase: Phase,
-    /// What the list under way has brought.
-    seen: BTreeSet<ObjectKey>,
+    /// What the list under way has brought; `None` between lists.
+    seen: Option<BTreeSet<ObjectKey>>,
 }
 
 /// The state of all watches.
@@ -79,7 +79,7 @@ impl Index {
             kind,
             namespace: namespace.map(str::to_owned),
             phase: Phase::Waiting,
-            seen: BTreeSet::new(),
+            seen: None,
         };
         self.feeds.insert(id, feed);
     }
@@ -141,14 +141,8 @@ impl Index {
         let Some(feed) = self.feeds.get(&id) else {
             return false;
         };
-        feed.phase == Phase::Listed && feed.seen.is_empty() && !self.holds(id).is_empty()
-    }
-
-    /// The list under way is not believed: everything stays.
-    pub(super) fn keep(&mut self, id: FeedId) {
-        if let Some(feed) = self.feeds.get_mut(&id) {
-            feed.seen.clear();
-        }
+        let brought_nothing = feed.seen.as_ref().is_none_or(BTreeSet::is_empty);
+        feed.phase == Phase::Listed && brought_nothing && !self.holds(id).is_empty()
     }
 
     pub(super) fn take(&mut self, id: FeedId, tidings: Tidings) {
@@ -157,19 +151,23 @@ impl Index {
             return;
         };
         match tidings {
-            Tidings::Begin => feed.seen.clear(),
+            Tidings::Begin => feed.seen = Some(BTreeSet::new()),
             Tidings::Object(key, item) => {
-                feed.seen.insert(key.clone());
+                if let Some(seen) = &mut feed.seen {
+                    seen.insert(key.clone());
+                }
                 self.take_object(&key, item);
             }
             Tidings::Gone(key) => {
-                feed.seen.remove(&key);
+                if let Some(seen) = &mut feed.seen {
+                    seen.remove(&key);
+                }
                 self.put(&key, None);
                 self.board.note(&key, None);
             }
             Tidings::Done => {
                 feed.phase = Phase::Listed;
-                let seen = std::mem::take(&mut feed.seen);
+                let seen = feed.seen.take().unwrap_or_default();
                 for key in self.holds(id) {
                     if !seen.contains(&key) {
                         self.put(&key, None);
