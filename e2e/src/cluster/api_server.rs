@@ -17,6 +17,7 @@ use kube::{Client, Config};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::network::Subnet;
 use super::tools;
@@ -30,6 +31,7 @@ const ETCD: u8 = 2;
 const ADMIN_TOKEN: &str = "admin-token";
 /// Time for a start; 3 s on a quiet machine.
 const START: Duration = Duration::from_secs(120);
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A running API server. Dropping it kills both processes.
 pub struct ApiServer {
@@ -198,7 +200,9 @@ impl ApiServer {
     async fn ready(&self) -> Option<Client> {
         let client = self.connect().await.ok()?;
         let request = ::http::Request::get("/readyz").body(vec![]).ok()?;
-        client.request_text(request).await.ok()?;
+        // One attempt may hang for minutes: asked while the server starts, or in the client's own pauses.
+        let asked = timeout(ATTEMPT, client.request_text(request)).await;
+        asked.ok()?.ok()?;
         Some(client)
     }
 
