@@ -7,7 +7,7 @@ use controller::app;
 use controller::config::{LogFormat, LogLevel, Settings};
 use tracing::Level;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -48,9 +48,9 @@ fn log(settings: &Settings) {
     };
     // What the libraries have to say, we say ourselves, in our own words; their details on demand.
     let theirs = if level == Level::TRACE {
-        level
+        LevelFilter::TRACE
     } else {
-        Level::ERROR
+        LevelFilter::OFF
     };
     let targets = Targets::new()
         .with_default(theirs)

@@ -66,7 +66,7 @@ async fn measure(count: usize) -> Result<()> {
     for number in 0..ENDPOINTS {
         backends.push(Web::start_at(subnet.at(BACKENDS + number, 8080)).await?);
     }
-    let client = server.client().await?;
+    let client = server.admin()?;
     let filled = Instant::now();
     fill(&client, count, subnet).await?;
     println!(

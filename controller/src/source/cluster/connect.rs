@@ -47,6 +47,8 @@ pub async fn client(credentials: &Credentials) -> anyhow::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
     config.write_timeout = Some(CONNECT_TIMEOUT);
+    // Whoever asks also knows when to ask again; two who do wait too long.
+    config.default_retry = false;
     let builder = ClientBuilder::try_from(config).context("can't make a client of the API server")?;
     Ok(builder.with_layer(&PaceLayer::default()).build())
 }
