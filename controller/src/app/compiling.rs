@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 
 use super::journal::Journal;
-use crate::compile::{self, Compiled};
+use crate::compile::{Compiled, Compiler, Settings};
 use crate::metrics::Metrics;
 use crate::source::files::Loaded;
 
@@ -16,18 +16,18 @@ pub(super) async fn follow(
     out: watch::Sender<Option<Arc<Compiled>>>,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    let settings = Arc::new(compile::Settings::for_files());
+    let mut compiler = Compiler::new(Settings::for_files());
     let mut journal = Journal::default();
     loop {
         let now = loaded.borrow_and_update().clone();
         if let Some(now) = now {
-            let settings = Arc::clone(&settings);
             let compile = tokio::task::spawn_blocking(move || {
-                let compiled = compile::compile(&now.world, &settings);
+                let compiled = compiler.compile(&now.world);
                 let report = now.report(&compiled);
-                (compiled, report)
+                (compiler, compiled, report)
             });
-            let (compiled, report) = compile.await.context("compiling the objects")?;
+            let (compiled, report);
+            (compiler, compiled, report) = compile.await.context("compiling the objects")?;
             let compiled = Arc::new(compiled);
             metrics.compiled(&compiled);
             journal.note(&compiled, &report);

@@ -19,24 +19,14 @@ async fn open() -> Result<Chatter> {
     Chatter::start(release::address().await?, "chat.test", SESSIONS, TALK).await
 }
 
-/// Who ends the sessions of a step.
-#[derive(Clone, Copy)]
-enum By {
-    /// Pods of the application, which end their connections without a Close frame; the proxy passes that on.
-    Backend,
-    /// Ours, which says that it will be back.
-    Proxy,
-}
-
-/// How many live.
-fn living(step: &str, by: By, outcomes: &[Outcome]) -> Result<usize> {
+/// How many live; every other was told by a Close frame that the server goes away or restarts.
+fn living(step: &str, outcomes: &[Outcome]) -> Result<usize> {
     let mut living = 0;
     for outcome in outcomes {
-        match (&outcome.end, by) {
-            (End::Alive, _) => living += 1,
-            (End::Closed { closing, .. }, _) if [1001, 1012].contains(&closing.code) => {}
-            (End::Broken(_), By::Backend) => {}
-            (other, _) => anyhow::bail!("{step}: a session ended with {other:?}"),
+        match &outcome.end {
+            End::Alive => living += 1,
+            End::Closed { closing, .. } if [1001, 1012].contains(&closing.code) => {}
+            other => anyhow::bail!("{step}: a session ended with {other:?}"),
         }
     }
     println!("{step}: {living} of {} sessions live on", outcomes.len());
@@ -81,11 +71,7 @@ async fn backend() -> Result<()> {
     ensure!(pods.len() == 6, "{pods:?}");
     kubectl(&["delete", "pod", "-n", APP, &pods[0].0, "--wait=true"]).await?;
     release::rolled_out().await?;
-    let lived = living(
-        "a pod of the backend deleted",
-        By::Backend,
-        &chatter.stop().await?,
-    )?;
+    let lived = living("a pod of the backend deleted", &chatter.stop().await?)?;
     // A sixth of them, more or less, was there.
     ensure!((100..SESSIONS).contains(&lived), "{lived} live");
 
@@ -94,7 +80,7 @@ async fn backend() -> Result<()> {
     release::rolled_out().await?;
     let outcomes = chatter.ended().await?;
     ensure!(
-        living("the backend rolled", By::Backend, &outcomes)? == 0,
+        living("the backend rolled", &outcomes)? == 0,
         "sessions live on pods that are gone"
     );
     Ok(())
@@ -109,7 +95,7 @@ async fn proxy() -> Result<()> {
     let chatter = open().await?;
     release::deploy("upgrade", &["podAnnotations.note=changed"]).await?;
     ensure!(
-        living("the release upgraded", By::Proxy, &chatter.ended().await?)? == 0,
+        living("the release upgraded", &chatter.ended().await?)? == 0,
         "sessions live on pods that are gone"
     );
 
@@ -126,7 +112,7 @@ async fn proxy() -> Result<()> {
     ])
     .await?;
     ensure!(
-        living("the release rolled back", By::Proxy, &chatter.ended().await?)? == 0,
+        living("the release rolled back", &chatter.ended().await?)? == 0,
         "sessions live on pods that are gone"
     );
     Ok(())
@@ -136,7 +122,7 @@ async fn removal() -> Result<()> {
     let chatter = open().await?;
     helm(&["uninstall", RELEASE, "-n", RELEASE, "--wait", "--timeout", "3m"]).await?;
     ensure!(
-        living("the release removed", By::Proxy, &chatter.ended().await?)? == 0,
+        living("the release removed", &chatter.ended().await?)? == 0,
         "sessions live on pods that are gone"
     );
     release::gone().await?;

@@ -7,9 +7,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::{Answer, Place};
 
@@ -45,12 +47,36 @@ where
 }
 
 /// Sends every message back.
-pub(in crate::cli) async fn echo(mut socket: Socket) {
+pub(in crate::cli) async fn echo(socket: &mut Socket) {
     while let Some(Ok(message)) = socket.next().await {
         // Pings and Closes are answered by the library.
         if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
             return;
         }
+    }
+}
+
+/// Sends every message back until `ending` says so; then says goodbye (1001), as a server should that goes
+/// away.
+pub(in crate::cli) async fn echo_until(mut socket: Socket, mut ending: watch::Receiver<bool>) {
+    let is_ending = ending.wait_for(|ending| *ending);
+    let over = {
+        let echo = echo(&mut socket);
+        tokio::select! {
+            () = echo => true,
+            _ = is_ending => false,
+        }
+    };
+    if over {
+        return;
+    }
+    let goodbye = CloseFrame {
+        code: CloseCode::Away,
+        reason: "the server goes away".into(),
+    };
+    if socket.close(Some(goodbye)).await.is_ok() {
+        // Until the other side has said goodbye, too.
+        while let Some(Ok(_)) = socket.next().await {}
     }
 }
 

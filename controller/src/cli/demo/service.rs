@@ -36,7 +36,10 @@ pub(super) async fn answer(
             StatusCode::OK,
             format!("endpoint: {endpoint}\n{}", head(&request)),
         ),
-        "/echo" => upgrade(&mut request, ECHO_MOST, place, echo).unwrap_or_else(no_handshake),
+        "/echo" => upgrade(&mut request, ECHO_MOST, place, |mut socket| async move {
+            echo(&mut socket).await;
+        })
+        .unwrap_or_else(no_handshake),
         "/chat" => {
             let join = async move |socket| room.join(socket, endpoint).await;
             upgrade(&mut request, chat::MESSAGE_MOST, place, join).unwrap_or_else(no_handshake)

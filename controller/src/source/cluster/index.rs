@@ -103,8 +103,9 @@ impl Index {
     }
 
     /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so does
-    /// one that may not be listed if it only adds to a route. When patience is over, so do kinds that hold
-    /// routes, and what routes lead to in some of the namespaces.
+    /// one that may not be listed if it only adds to a route, and, when patience is over, one that may not be
+    /// listed in some of the namespaces. Without all objects of a kind there is no table: it would end the
+    /// sessions of those it lacks.
     pub(super) fn is_complete(&self, impatient: bool) -> bool {
         let is_settled = |feed: &Feed| match feed.phase {
             Phase::Listed => true,
@@ -112,7 +113,6 @@ impl Index {
             Phase::UnknownKind => matches!(feed.kind, Kind::WebSocketRoute | Kind::ReferenceGrant),
             Phase::Forbidden => match feed.kind {
                 Kind::Secret | Kind::ReferenceGrant => true,
-                Kind::Ingress | Kind::WebSocketRoute => impatient,
                 kind => {
                     let mut same = self.feeds.values().filter(|other| other.kind == kind);
                     impatient && same.any(|other| other.phase == Phase::Listed)
@@ -141,7 +141,7 @@ impl Index {
         let Some(feed) = self.feeds.get(&id) else {
             return false;
         };
-        let brought_nothing = feed.seen.as_ref().is_none_or(BTreeSet::is_empty);
+        let brought_nothing = feed.seen.as_ref().is_some_and(BTreeSet::is_empty);
         feed.phase == Phase::Listed && brought_nothing && !self.holds(id).is_empty()
     }
 
@@ -167,7 +167,7 @@ impl Index {
             }
             Tidings::Done => {
                 feed.phase = Phase::Listed;
-                let seen = feed.seen.take().unwrap_or_default();
+                let Some(seen) = feed.seen.take() else { return };
                 for key in self.holds(id) {
                     if !seen.contains(&key) {
                         self.put(&key, None);
