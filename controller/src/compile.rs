@@ -23,6 +23,7 @@ mod ingress;
 mod objects;
 mod part;
 mod path;
+mod refs;
 mod report;
 pub mod serving;
 pub mod status;

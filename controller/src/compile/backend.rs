@@ -20,7 +20,7 @@ use routetable::{EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 use super::Settings;
 use super::draft::{BackendRef, Draft};
 use super::finding::Reason;
-use super::part::Refs;
+use super::refs::Refs;
 use super::report::Report;
 use crate::world::{Name, ObjectKey, Secret, Service, Slices, World};
 pub(super) use sets::Sets;

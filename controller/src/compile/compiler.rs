@@ -28,6 +28,8 @@ pub struct Compiler {
     sets: Sets,
     /// Findings about EndpointSlices by the Service they belong to; only where there are some.
     slices: BTreeMap<Name, Vec<Finding>>,
+    /// What came of the last world; its findings are not kept.
+    last: Compiled,
 }
 
 impl Compiler {
@@ -39,6 +41,7 @@ impl Compiler {
             parts: Vec::new(),
             sets: Sets::default(),
             slices: BTreeMap::new(),
+            last: Compiled::default(),
         }
     }
 
@@ -65,8 +68,16 @@ impl Compiler {
             part.note_unreadable(finding);
             part.settle();
         }
-        let compiled = self.put_together(unreadable);
+        let mut compiled = self.put_together(unreadable);
         self.sets.keep_only(&compiled.table);
+        share(&self.last.table.routes, &mut compiled.table.routes);
+        share(&self.last.table.endpoint_sets, &mut compiled.table.endpoint_sets);
+        share(&self.last.statuses, &mut compiled.statuses);
+        self.last = Compiled {
+            table: compiled.table.clone(),
+            statuses: compiled.statuses.clone(),
+            findings: Vec::new(),
+        };
         compiled
     }
 
@@ -140,6 +151,18 @@ impl Compiler {
             table,
             statuses,
             findings,
+        }
+    }
+}
+
+/// Puts the old `Arc` in the place of what was made again and came out equal.
+fn share<K: Ord, V: PartialEq>(old: &BTreeMap<K, Arc<V>>, new: &mut BTreeMap<K, Arc<V>>) {
+    for (key, value) in new {
+        if let Some(known) = old
+            .get(key)
+            .filter(|known| !Arc::ptr_eq(known, value) && *known == value)
+        {
+            *value = Arc::clone(known);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! these changed. What conflicts with other objects leave of it is decided afterwards, by
 //! `compiler`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use routetable::{EndpointSet, EndpointSetId, Route, validate};
@@ -16,10 +16,11 @@ use super::conflict::Loss;
 use super::draft::Draft;
 use super::field::FieldPath;
 use super::finding::{Finding, Reason};
+use super::refs::Refs;
 use super::report::Report;
 use super::status::ObjectStatus;
 use super::{conflict, ingress, status, tls, websocketroute};
-use crate::world::{Ingress, Name, ObjectKey, WebSocketRoute};
+use crate::world::{Ingress, ObjectKey, WebSocketRoute};
 
 /// The object of a part.
 #[derive(Clone, Debug)]
@@ -35,33 +36,6 @@ impl Source {
             (Self::WebSocketRoute(a), Self::WebSocketRoute(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
-    }
-}
-
-/// What an object refers to, whether it exists or not.
-#[derive(Debug, Default)]
-pub(super) struct Refs {
-    pub(super) services: BTreeSet<Name>,
-    pub(super) secrets: BTreeSet<Name>,
-    /// A Service is missing: the message names similar ones, which may change.
-    pub(super) misses: bool,
-    /// A Service is in another namespace, where grants count.
-    pub(super) crosses: bool,
-    /// A Service is an alias of a host.
-    pub(super) aliases: bool,
-}
-
-impl Refs {
-    fn touch(&self, changes: &Changes) -> bool {
-        let any = |mine: &BTreeSet<Name>, changed: &BTreeSet<Name>| {
-            !changed.is_empty() && mine.iter().any(|name| changed.contains(name))
-        };
-        any(&self.services, &changes.services)
-            || any(&self.services, &changes.slices)
-            || any(&self.secrets, &changes.secrets)
-            || self.misses && !changes.services.is_empty()
-            || self.crosses && changes.grants
-            || self.aliases && changes.resolved
     }
 }
 

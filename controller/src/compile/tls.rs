@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::{IngressSpec, IngressTLS};
 
 use super::field::FieldPath;
 use super::finding::Reason;
-use super::part::Refs;
+use super::refs::Refs;
 use super::report::Report;
 use crate::world::{Certificate, Name, Secret};
 
