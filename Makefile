@@ -33,7 +33,7 @@ IN ?=
 test-cluster: kube-tools ## Install the chart on a real cluster, and change everything around 200 sessions
 	$(CARGO) build --locked -p e2e --test real_cluster
 	$(IN) env HOLDFAST_IMAGE=$(IMAGE) HOLDFAST_KUBE_TOOLS="$$HOLDFAST_KUBE_TOOLS" \
-		"$$(ls -t "$${CARGO_TARGET_DIR:-target}"/debug/deps/real_cluster-* | grep -v '\.d$$' | head -n 1)" --nocapture
+		"$$(ls -t "$${CARGO_TARGET_DIR:-$(CURDIR)/target}"/debug/deps/real_cluster-* | grep -v '\.d$$' | head -n 1)" --nocapture
 
 .PHONY: lint
 lint: advisories ## Formatter, clippy and rustdoc, warnings denied
