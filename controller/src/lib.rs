@@ -8,6 +8,7 @@ pub mod config;
 pub mod crd;
 mod did_you_mean;
 pub mod metrics;
+mod moment;
 pub mod publish;
 pub mod source;
 pub mod status;

@@ -19,11 +19,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::{debug, error, info};
 
 use super::Published;
 use super::peers::{Entry, Peers};
+use crate::moment::until;
 use inbox::Inbox;
 
 /// Least time between two snapshots on one connection, however often they are asked for.
@@ -247,13 +248,6 @@ fn delta_frame(sent: &Published, next: &Published) -> Option<Vec<u8>> {
         digest: next.digest(),
     };
     encode_frame(&ToDataplane::Delta(delta)).ok()
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 struct Outbox {

@@ -15,7 +15,7 @@ use kube::Client;
 use routetable::{ObjectKind, ObjectRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::address::Addresses;
@@ -27,6 +27,7 @@ use super::{Identity, Sources};
 use crate::compile::serving::{Buckets, buckets};
 use crate::compile::{Compiled, ObjectStatus};
 use crate::metrics::Metrics;
+use crate::moment::until;
 use crate::source::cluster::observed::{Board, Observed, ObservedStatus};
 use crate::world::{Kind, ObjectKey};
 use write::{Outcome, Patch, Writer};
@@ -364,11 +365,4 @@ fn object_ref(key: &ObjectKey) -> Option<ObjectRef> {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
     })
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

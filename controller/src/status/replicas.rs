@@ -11,13 +11,14 @@ use kube::api::DeleteParams;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::Identity;
 use super::announce::{REPLICA, REPLICA_OF, SERVES};
 use super::serving::Serving;
 use crate::compile::serving::Buckets;
+use crate::moment::until;
 
 /// Time that one watch lasts, in seconds.
 const WATCH_SECONDS: u32 = 90;
@@ -158,12 +159,5 @@ async fn remove_the_gone(leases: &Api<Lease>, seen: &mut BTreeMap<String, Seen>,
     seen.remove(&name);
     if let Err(error) = leases.delete(&name, &DeleteParams::default()).await {
         debug!(%name, %error, "can't remove the Lease of a replica that is gone");
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::feed::Change;
+use crate::moment::until;
 
 /// Pace of looking up a host again.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -66,12 +67,5 @@ async fn resolve(host: &str) -> Result<BTreeSet<IpAddr>, String> {
         Ok(Ok(found)) => Ok(found.map(|address| address.ip()).collect()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer".to_owned()),
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
