@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use routetable::EndpointState;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Validity};
 pub use key::{Kind, Name, ObjectKey};
 pub use object::{
     EndpointSlice, GrantedServices, Ingress, IngressClass, Object, ReferenceGrant, Secret, Service,

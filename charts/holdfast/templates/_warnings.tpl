@@ -31,8 +31,8 @@
 {{- if and .Values.autoscaling.enabled .Values.autoscaling.targetConnections (not (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta1")) }}
 - `autoscaling.targetConnections` needs the metric holdfast_connections_active from a metrics adapter; this cluster has none.
 {{- end }}
-{{- if and .Values.cleanup.enabled .Values.controller.updateStatus (or (not .Values.rbac.create) (ne .Values.rbac.scope "Cluster")) }}
-- 'helm uninstall' leaves addresses and conditions in statuses: to clear them takes `rbac.create` and `rbac.scope: Cluster`.
+{{- if and .Values.cleanup.enabled .Values.controller.updateStatus (not .Values.rbac.create) }}
+- 'helm uninstall' leaves addresses and conditions in statuses: to clear them takes `rbac.create`.
   Run 'holdfast clear-status' instead.
 {{- end }}
 {{- end }}

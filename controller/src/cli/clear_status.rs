@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// Context of the kubeconfig; its current one if absent
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     context: Option<String>,
+    /// Only in these namespaces, such as 'team-a,team-b'; in all if absent
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    namespaces: Vec<String>,
 }
 
 /// Clears them all.
@@ -28,7 +31,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
         kubeconfig: args.kubeconfig,
         context: args.context,
     };
-    let cleared = clear(&client(&credentials).await?).await?;
+    let client = client(&credentials).await?;
+    let mut cleared = 0;
+    if args.namespaces.is_empty() {
+        cleared += clear(&client, None).await?;
+    }
+    for namespace in &args.namespaces {
+        cleared += clear(&client, Some(namespace)).await?;
+    }
     println!(
         "cleared {cleared} {}",
         if cleared == 1 { "status" } else { "statuses" }

@@ -132,6 +132,8 @@ reasons! {
     InvalidCertificate,
     /// The certificate is for other names.
     CertificateNameMismatch,
+    /// The certificate should have been renewed by now.
+    CertificateExpiring,
     /// `tls` has no effect in this version.
     TlsNotServed,
     /// Another rule takes the same requests.

@@ -20,7 +20,7 @@ use super::refs::Refs;
 use super::report::Report;
 use super::status::ObjectStatus;
 use super::{conflict, ingress, status, tls, websocketroute};
-use crate::world::{Ingress, ObjectKey, WebSocketRoute};
+use crate::world::{Ingress, ObjectKey, Validity, WebSocketRoute};
 
 /// The object of a part.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ pub(super) struct Part {
     /// Its rules, with their backends.
     pub(super) drafts: Vec<Draft>,
     sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    certificates: BTreeMap<String, Validity>,
     /// What other rules take.
     losses: Vec<Loss>,
     /// That it can't be decoded.
@@ -70,10 +71,11 @@ impl Part {
     ) -> Self {
         let mut report = Report::new(&key);
         let mut refs = Refs::default();
+        let mut certificates = BTreeMap::new();
         let (is_ours, mut drafts) = match &source {
             Source::Ingress(ingress) if classes.claim_ingress(ingress, &mut report) => {
                 let drafts = ingress::lower(ingress, &mut report);
-                tls::check(&ingress.spec, resolver.secrets(), &mut refs, &mut report);
+                certificates = tls::check(&ingress.spec, resolver.secrets(), &mut refs, &mut report);
                 (true, drafts)
             }
             Source::WebSocketRoute(route) if classes.claim_route(route, &mut report) => {
@@ -95,6 +97,7 @@ impl Part {
             findings,
             drafts,
             sets,
+            certificates,
             losses: vec![],
             unreadable: None,
             routes: vec![],
@@ -161,7 +164,8 @@ impl Part {
         };
         let offered = !self.drafts.is_empty();
         let findings = self.unreadable.iter().chain(self.findings());
-        let status = status::sum_up(generation, offered, findings, &self.routes, &self.sets);
+        let mut status = status::sum_up(generation, offered, findings, &self.routes, &self.sets);
+        status.certificates.clone_from(&self.certificates);
         if self.status.as_deref() != Some(&status) {
             self.status = Some(Arc::new(status));
         }

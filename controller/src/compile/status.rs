@@ -7,6 +7,7 @@ use routetable::{EndpointSet, EndpointSetId, EndpointState, PathMatch, Route, Ro
 
 use super::finding::{Finding, Reason, Severity};
 use super::path;
+use crate::world::Validity;
 
 /// Most URLs in one status.
 pub const MAX_URLS: usize = 16;
@@ -50,6 +51,8 @@ pub struct ObjectStatus {
     pub endpoints_ready: usize,
     /// Endpoints behind its routes.
     pub endpoints_total: usize,
+    /// When the certificates that it refers to are valid, by the names of their Secrets.
+    pub certificates: BTreeMap<String, Validity>,
 }
 
 /// Sums up what was found about one object. `offered` says that one of its rules has a meaning,

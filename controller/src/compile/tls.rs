@@ -12,27 +12,31 @@ use super::field::FieldPath;
 use super::finding::Reason;
 use super::refs::Refs;
 use super::report::Report;
-use crate::world::{Certificate, Name, Secret};
+use crate::world::{Certificate, Name, Secret, Validity};
 
 const TLS_KIND: &str = "kubernetes.io/tls";
 /// Most names of a certificate that a message lists.
 const MAX_LISTED: usize = 4;
 const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
-/// Checks what `spec.tls` refers to, if Secrets are known.
+/// Checks what `spec.tls` refers to, if Secrets are known; yields when each certificate is valid, by the name of
+/// its Secret.
 pub(super) fn check(
     spec: &IngressSpec,
     secrets: Option<&BTreeMap<Name, Arc<Secret>>>,
     refs: &mut Refs,
     report: &mut Report<'_>,
-) {
+) -> BTreeMap<String, Validity> {
+    let mut valid = BTreeMap::new();
     let entries = spec.tls.as_deref().unwrap_or_default();
     let field = FieldPath::new("spec.tls");
     if !entries.is_empty() {
         let message = "`spec.tls` has no effect in this version; its hosts are served without TLS";
         report.info(&field, Reason::TlsNotServed, message);
     }
-    let Some(secrets) = secrets else { return };
+    let Some(secrets) = secrets else {
+        return valid;
+    };
     for (index, entry) in entries.iter().enumerate() {
         let Some(name) = entry.secret_name.as_deref().filter(|name| !name.is_empty()) else {
             continue;
@@ -57,6 +61,7 @@ pub(super) fn check(
             (true, true) => match &secret.certificate {
                 Some(Ok(certificate)) => {
                     check_names(entry, name, certificate, &entry_field, report);
+                    valid.insert(name.to_owned(), certificate.validity);
                     continue;
                 }
                 Some(Err(rest)) => format!("'tls.crt' of Secret '{name}' {rest}"),
@@ -68,6 +73,7 @@ pub(super) fn check(
         };
         report.warning(&field, Reason::InvalidCertificate, message);
     }
+    valid
 }
 
 fn check_names(

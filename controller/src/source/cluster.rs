@@ -14,6 +14,7 @@ pub mod observed;
 mod pace;
 mod refusal;
 mod secrets;
+pub(crate) mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -156,7 +157,7 @@ impl Cluster {
     async fn take(&mut self, change: Change) {
         match change {
             Change::Namespaces(selected) => self.select(&selected),
-            Change::Feed(feed, Tidings::Done) if self.index.would_empty(feed) => {
+            Change::Feed(feed, Tidings::Done) if self.index.would_drop(feed) => {
                 self.doubted.insert(feed);
                 self.settle_doubts().await;
             }
@@ -181,7 +182,7 @@ impl Cluster {
         }
     }
 
-    /// Nothing of a kind is left. That is what an API server says that lost its data, too: it is believed
+    /// A list lacks what was there. That is what an API server says that lost its data, too: it is believed
     /// once it comes from the cluster that was seen first.
     async fn settle_doubts(&mut self) {
         self.ask_again = Instant::now() + DOUBT;
@@ -193,12 +194,12 @@ impl Cluster {
             }
             Answer::Another(what) if self.said_doubt.as_ref() != Some(&what) => {
                 error!(
-                    "the API server lists nothing any more, and {what}: this is another cluster, or one that lost its \
-                     data; keeping the last table until this controller is restarted"
+                    "the API server lacks objects that were there, and {what}: this is another cluster, or one that \
+                     lost its data; keeping what is served until this controller is restarted"
                 );
                 self.said_doubt = Some(what);
             }
-            Answer::Another(_) => {}
+            Answer::Another(_) | Answer::None => {}
         }
     }
 

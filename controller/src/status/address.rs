@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::source::cluster::watching;
+
 /// Time that one watch lasts, in seconds.
 const WATCH_SECONDS: u32 = 90;
 const PAUSE: Duration = Duration::from_secs(2);
@@ -53,7 +55,7 @@ async fn follow_service(services: Api<Service>, name: &str, out: &watch::Sender<
     let config = watcher::Config::default()
         .fields(&format!("metadata.name={name}"))
         .timeout(WATCH_SECONDS);
-    let mut events = pin!(watcher::watcher(services, config));
+    let mut events = pin!(watching::follow(services, config));
     let mut said = false;
     let mut found = None;
     while let Some(event) = events.next().await {

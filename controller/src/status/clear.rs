@@ -15,15 +15,16 @@ use crate::source::cluster::observed::FIELD_MANAGER;
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
 
-/// Removes what we own of the statuses of all Ingresses and WebSocketRoutes; yields how many there were.
+/// Removes what we own of the statuses of Ingresses and WebSocketRoutes, in a namespace or in all; yields how
+/// many there were.
 ///
 /// # Errors
 /// The API server refuses, or is not there.
-pub async fn clear(client: &Client) -> anyhow::Result<usize> {
-    let ingresses = clear_kind::<Ingress>(client)
+pub async fn clear(client: &Client, namespace: Option<&str>) -> anyhow::Result<usize> {
+    let ingresses = clear_kind::<Ingress>(client, namespace)
         .await
         .context("clearing the statuses of Ingresses")?;
-    let routes = clear_kind::<WebSocketRoute>(client).await;
+    let routes = clear_kind::<WebSocketRoute>(client, namespace).await;
     let routes = match routes {
         // Without the definition there are none.
         Err(kube::Error::Api(status)) if status.code == 404 => 0,
@@ -32,18 +33,21 @@ pub async fn clear(client: &Client) -> anyhow::Result<usize> {
     Ok(ingresses + routes)
 }
 
-async fn clear_kind<K>(client: &Client) -> Result<usize, kube::Error>
+async fn clear_kind<K>(client: &Client, namespace: Option<&str>) -> Result<usize, kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + std::fmt::Debug
         + DeserializeOwned,
 {
-    let everywhere: Api<K> = Api::all(client.clone());
+    let all: Api<K> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
     let mut params = ListParams::default().limit(PAGE);
     let mut cleared = 0;
     loop {
-        let page = everywhere.list_metadata(&params).await?;
+        let page = all.list_metadata(&params).await?;
         for object in page.items.iter().filter(|object| is_ours(object)) {
             let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
             let api: Api<K> = Api::namespaced(client.clone(), &namespace);

@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use super::Identity;
 use super::lead::Leadership;
-use crate::compile::{Compiled, Severity};
+use crate::compile::{Compiled, Reason, Severity};
 use crate::source::cluster::observed::{Board, FIELD_MANAGER};
 use crate::world::ObjectKey;
 
@@ -33,6 +33,8 @@ const SPACING: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest note, in bytes (events.k8s.io/v1).
 const MAX_NOTE: usize = 1024;
+/// Time after which certificates are held against the clock again.
+const CLOCK: Duration = Duration::from_secs(600);
 
 /// Something to tell about an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +60,7 @@ pub(super) async fn report(
             let now = compiled
                 .borrow_and_update()
                 .as_ref()
-                .map(|compiled| remarks(compiled))
+                .map(|compiled| remarks(compiled, Timestamp::now().as_second()))
                 .unwrap_or_default();
             let news = now
                 .difference(&standing)
@@ -85,11 +87,13 @@ pub(super) async fn report(
         tokio::select! {
             changed = compiled.changed() => if changed.is_err() { return },
             changed = leadership.changed() => if changed.is_err() { return },
+            () = sleep(CLOCK) => {}
         }
     }
 }
 
-fn remarks(compiled: &Compiled) -> BTreeSet<Remark> {
+/// What is wrong `now`, in Unix seconds.
+fn remarks(compiled: &Compiled, now: i64) -> BTreeSet<Remark> {
     let wrong = compiled
         .findings
         .iter()
@@ -107,7 +111,30 @@ fn remarks(compiled: &Compiled) -> BTreeSet<Remark> {
             note,
         })
     };
-    wrong.filter_map(remark).collect()
+    wrong.filter_map(remark).chain(expiring(compiled, now)).collect()
+}
+
+/// The certificates that should have been renewed; each is told once a day, in its last hours once an hour.
+fn expiring(compiled: &Compiled, now: i64) -> impl Iterator<Item = Remark> {
+    let certificates = compiled.statuses.iter().flat_map(|(object, status)| {
+        let certificates = status.certificates.iter();
+        certificates.map(move |(secret, validity)| (object, secret, validity))
+    });
+    let late = certificates.filter(move |(_, _, validity)| validity.is_late_at() <= now);
+    late.map(move |(object, secret, validity)| {
+        let hours = validity.not_after.saturating_sub(now) / 3600;
+        let when = match hours {
+            _ if validity.not_after <= now => "has expired".to_owned(),
+            0 => "expires in less than an hour".to_owned(),
+            1..24 => format!("expires in {hours}h"),
+            _ => format!("expires in {}d", hours / 24),
+        };
+        Remark {
+            object: object.clone(),
+            reason: Reason::CertificateExpiring.as_str(),
+            note: format!("'{secret}' {when}; renew it, or look why nothing did"),
+        }
+    })
 }
 
 async fn tell(
@@ -168,5 +195,46 @@ async fn tell(
             Ok(())
         }
         created => created.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::ObjectStatus;
+    use crate::world::{Kind, Validity};
+
+    #[test]
+    fn a_certificate_is_told_of_when_it_is_late_and_then_daily() {
+        const DAY: i64 = 24 * 3600;
+        let object = ObjectKey {
+            kind: Kind::Ingress,
+            namespace: "shop".to_owned(),
+            name: "chat".to_owned(),
+        };
+        let validity = Validity {
+            not_before: 0,
+            not_after: 90 * DAY,
+        };
+        let status = ObjectStatus {
+            certificates: [("chat-tls".to_owned(), validity)].into(),
+            ..ObjectStatus::default()
+        };
+        let compiled = Compiled {
+            statuses: [(object, Arc::new(status))].into(),
+            ..Compiled::default()
+        };
+        let said = |now: i64| -> Vec<String> {
+            let remarks = remarks(&compiled, now).into_iter();
+            remarks
+                .map(|remark| remark.note.split(';').next().unwrap_or_default().to_owned())
+                .collect()
+        };
+        assert!(said(82 * DAY).is_empty());
+        assert_eq!(said(83 * DAY), ["'chat-tls' expires in 7d"]);
+        assert_eq!(said(83 * DAY + 3600), said(84 * DAY - 3600));
+        assert_eq!(said(90 * DAY - 7200), ["'chat-tls' expires in 2h"]);
+        assert_eq!(said(90 * DAY - 60), ["'chat-tls' expires in less than an hour"]);
+        assert_eq!(said(90 * DAY), ["'chat-tls' has expired"]);
     }
 }

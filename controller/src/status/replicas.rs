@@ -19,6 +19,7 @@ use super::announce::{REPLICA, REPLICA_OF, SERVES};
 use super::serving::Serving;
 use crate::compile::serving::Buckets;
 use crate::moment::until;
+use crate::source::cluster::watching;
 
 /// Time that one watch lasts, in seconds.
 const WATCH_SECONDS: u32 = 90;
@@ -55,7 +56,7 @@ pub(super) async fn follow(
     let config = watcher::Config::default()
         .labels(&format!("{REPLICA_OF}={}", identity.lease))
         .timeout(WATCH_SECONDS);
-    let mut events = pin!(watcher::watcher(leases.clone(), config));
+    let mut events = pin!(watching::follow(leases.clone(), config));
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut listed = Vec::new();
     let mut known = false;

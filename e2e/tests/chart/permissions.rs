@@ -56,7 +56,7 @@ fn allowed(role: &Object) -> Result<Vec<Permission>> {
         ("Role", Some((_, "own"))) => &[OWN],
         ("Role", None) => &[IN_NAMESPACES],
         ("ClusterRole", None) => &[IN_NAMESPACES, IN_THE_CLUSTER],
-        ("ClusterRole", Some((_, "cleanup"))) => &[CLEANUP],
+        ("ClusterRole" | "Role", Some((_, "cleanup"))) => &[CLEANUP],
         ("ClusterRole", Some((_, "view"))) => &[VIEW],
         ("ClusterRole", Some((_, "edit"))) => &[EDIT],
         _ => &[],

@@ -4,6 +4,8 @@
 //! thread (see `e2e::cluster::network`).
 
 mod addresses;
+mod aliases;
+mod annotations;
 mod definition;
 mod hostile;
 mod ingress;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         definition::trials,
         ingress::trials,
         mistakes::trials,
+        annotations::trials,
+        aliases::trials,
         permissions::trials,
         addresses::trials,
         same_table::trials,

@@ -136,6 +136,21 @@ spec:
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: secure, port: {number: 80}}}}]}
 ";
 
+/// A Secret with a certificate that ends in two days and some hours.
+fn secret(host: &str) -> Result<String> {
+    let key = rcgen::KeyPair::generate()?;
+    let mut parameters = rcgen::CertificateParams::new(vec![host.to_owned()])?;
+    let now = time::OffsetDateTime::now_utc();
+    parameters.not_before = now - time::Duration::days(80);
+    parameters.not_after = now + time::Duration::hours(60);
+    let certificate = parameters.self_signed(&key)?;
+    let object = serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chat-tls"}, "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate.pem(), "tls.key": key.serialize_pem()},
+    });
+    Ok(object.to_string())
+}
+
 async fn certificates(subnet: Subnet) -> Result<()> {
     let setting = Setting::start(subnet, &["rbac.secrets=All"]).await?;
     let Setting { server, replica, .. } = &setting;
@@ -152,6 +167,22 @@ async fn certificates(subnet: Subnet) -> Result<()> {
     let wrong = "'chat-tls' is Opaque and lacks 'tls.key'; must be kubernetes.io/tls";
     server
         .until_event("default", "secure", "InvalidCertificate", wrong, SOON)
+        .await?;
+    // Another's, and nobody renews it.
+    server.delete("secret/chat-tls").await?;
+    server.apply(&secret("www.secure.test")?).await?;
+    let other = "covers 'www.secure.test', not 'secure.test'; browsers will refuse wss://";
+    server
+        .until_event("default", "secure", "CertificateNameMismatch", other, SOON)
+        .await?;
+    server
+        .until_event(
+            "default",
+            "secure",
+            "CertificateExpiring",
+            "'chat-tls' expires in 2d",
+            SOON,
+        )
         .await?;
     // Served all the same: this version has no TLS.
     replica.until_served("secure.test", "/").await

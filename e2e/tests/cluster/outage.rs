@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             lost_history,
         ),
         trial("outage::a_server_that_comes_back_empty_empties_nothing", empty),
+        trial("outage::another_cluster_is_not_taken_for_an_empty_one", another),
     ]
 }
 
@@ -36,6 +37,17 @@ const TALK: Talk = Talk {
 };
 /// Time for a controller to find its way back after an outage: its pauses grow to some seconds.
 const BACK: Duration = Duration::from_secs(30);
+/// Time after which a token is surely read again from its file.
+const NEW_TOKEN: Duration = Duration::from_secs(90);
+
+/// Applies what the scene is about.
+async fn furnish(setting: &Setting, echo: &Echo) -> Result<()> {
+    let backend = Backend::new("steady", 1, &[echo.addr]);
+    setting.serve("before").await?;
+    setting.server.apply(&backend.yaml()).await?;
+    setting.server.apply(&simple_route("steady")).await?;
+    setting.server.apply(&simple_route("before")).await
+}
 
 /// The usual things, and sessions that must live to the end.
 struct Scene {
@@ -48,13 +60,7 @@ impl Scene {
     async fn start(subnet: Subnet) -> Result<Self> {
         let setting = Setting::start(subnet, &[]).await?;
         let echo = Echo::plain_at(subnet.at(110, 8080)).await?;
-        setting
-            .server
-            .apply(&Backend::new("steady", 1, &[echo.addr]).yaml())
-            .await?;
-        setting.server.apply(&simple_route("steady")).await?;
-        setting.serve("before").await?;
-        setting.server.apply(&simple_route("before")).await?;
+        furnish(&setting, &echo).await?;
         setting.server.until_ready(&at("default", "steady"), SOON).await?;
         setting.server.until_ready(&at("default", "before"), SOON).await?;
         let chatter = Chatter::start(setting.replica.http, "steady.test", SESSIONS, TALK).await?;
@@ -81,12 +87,12 @@ impl Scene {
     }
 
     /// A route that is new is served.
-    async fn follows(&self, name: &str) -> Result<()> {
+    async fn follows(&self, name: &str, limit: Duration) -> Result<()> {
         self.setting.serve(name).await?;
         self.setting.server.apply(&simple_route(name)).await?;
         self.setting
             .replica
-            .until_reason(&format!("{name}.test"), "/", None, BACK)
+            .until_reason(&format!("{name}.test"), "/", None, limit)
             .await
     }
 
@@ -105,7 +111,7 @@ async fn two_minutes(subnet: Subnet) -> Result<()> {
     scene.goes_on(Duration::from_secs(120)).await?;
     scene.setting.server.resume().await?;
     let back = Instant::now();
-    scene.follows("after").await?;
+    scene.follows("after", BACK).await?;
     println!("followed {:?} after the API server was back", back.elapsed());
     scene.none_cut().await
 }
@@ -116,7 +122,7 @@ async fn lost_history(subnet: Subnet) -> Result<()> {
     scene.setting.server.freeze()?;
     scene.goes_on(Duration::from_secs(5)).await?;
     scene.setting.server.thaw()?;
-    scene.follows("thawed").await?;
+    scene.follows("thawed", BACK).await?;
     // What happens while the controller looks away is in no history that it can ask for.
     let controller = scene.setting.replica.controller_pid()?;
     signal_pid(controller, Signal::STOP)?;
@@ -132,7 +138,7 @@ async fn lost_history(subnet: Subnet) -> Result<()> {
     replica
         .until_reason("thawed.test", "/", Some("NoRoute"), BACK)
         .await?;
-    scene.follows("after").await?;
+    scene.follows("after", BACK).await?;
     scene.none_cut().await
 }
 
@@ -146,11 +152,33 @@ async fn empty(subnet: Subnet) -> Result<()> {
     Setting::chart(&scene.setting.server, &[]).await?;
     scene.goes_on(Duration::from_secs(20)).await?;
     // What was there is restored, and is followed again.
-    let backend = Backend::new("steady", 1, &[scene.echo.addr]);
-    scene.setting.serve("before").await?;
-    scene.setting.server.apply(&backend.yaml()).await?;
-    scene.setting.server.apply(&simple_route("steady")).await?;
-    scene.setting.server.apply(&simple_route("before")).await?;
+    furnish(&scene.setting, &scene.echo).await?;
     scene.goes_on(Duration::from_secs(5)).await?;
+    scene.follows("after", NEW_TOKEN).await?;
+    scene.none_cut().await
+}
+
+/// Credentials that the other cluster takes, too: those of an administrator.
+async fn another(subnet: Subnet) -> Result<()> {
+    let mut scene = Scene::start(subnet).await?;
+    let Setting {
+        server,
+        replica,
+        chart,
+        ..
+    } = &mut scene.setting;
+    replica.end_controller().await?;
+    std::fs::copy(server.admin_kubeconfig(), &chart.kubeconfig)?;
+    replica.start_controller()?;
+    server.until_ready(&at("default", "steady"), SOON).await?;
+    scene.follows("seen", BACK).await?;
+    scene.setting.server.wipe()?;
+    scene.setting.server.resume().await?;
+    let words = ["lacks objects that were there", "another cluster"];
+    scene.setting.replica.logs()?.line_with(&words, BACK).await?;
+    scene.goes_on(Duration::from_secs(20)).await?;
+    Setting::chart(&scene.setting.server, &[]).await?;
+    furnish(&scene.setting, &scene.echo).await?;
+    scene.follows("after", BACK).await?;
     scene.none_cut().await
 }

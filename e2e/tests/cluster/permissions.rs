@@ -22,6 +22,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             one_namespace,
         ),
         trial("permissions::of_two_namespaces_suffice_for_them", namespaces),
+        trial(
+            "permissions::follow_the_namespaces_that_a_label_chooses",
+            chosen_namespaces,
+        ),
         trial("permissions::of_the_chart_are_no_more_than_it_says", no_more),
     ]
 }
@@ -131,6 +135,35 @@ async fn one_namespace(subnet: Subnet) -> Result<()> {
         "served without a permission: {reason:?}"
     );
     Chart::install(&server, &values).await?;
+    replica.until_served("b.test", "/").await
+}
+
+async fn chosen_namespaces(subnet: Subnet) -> Result<()> {
+    let values = ["controller.watchNamespaceSelector=team=chat"];
+    let setting = Setting::start(subnet, &values).await?;
+    let Setting {
+        server, replica, web, ..
+    } = &setting;
+    for (namespace, name) in [("team-a", "a"), ("team-b", "b")] {
+        server.kubectl(&["create", "namespace", namespace]).await?;
+        let yaml = Backend::new(name, 1, &[web.addr]).yaml() + &simple_route(name);
+        server.apply_with(&yaml, &["-n", namespace]).await?;
+    }
+    let label = |namespace: &'static str, label: &'static str| async move {
+        server.kubectl(&["label", "namespace", namespace, label]).await
+    };
+    label("team-a", "team=chat").await?;
+    replica.until_served("a.test", "/").await?;
+    server.until_ready(&at("team-a", "a"), SOON).await?;
+    let reason = replica.reason("b.test", "/").await?;
+    ensure!(
+        reason.as_deref() == Some("NoRoute"),
+        "a namespace that was not chosen is served: {reason:?}"
+    );
+    label("team-b", "team=chat").await?;
+    replica.until_served("b.test", "/").await?;
+    label("team-a", "team-").await?;
+    replica.until_reason("a.test", "/", Some("NoRoute"), SOON).await?;
     replica.until_served("b.test", "/").await
 }
 

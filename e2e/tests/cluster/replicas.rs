@@ -1,6 +1,8 @@
 //! Two and three replicas: one of them writes, another takes over, no status flaps, and an address is shown
 //! only where every replica serves.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,17 +14,21 @@ use e2e::cluster::network::Subnet;
 use e2e::cluster::replica::Replica;
 use e2e::cluster::trial::trial;
 use e2e::deadline::{SOON, until, until_true};
+use futures_util::StreamExt;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, WatchEvent, WatchParams};
+use kube::{Api, ResourceExt};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::setting::{Setting, simple_route};
+use crate::setting::{Setting, route, simple_route};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("replicas::one_writes_and_another_takes_over", take_over),
         trial("replicas::an_address_is_shown_only_where_all_serve", all_serve),
         trial("replicas::a_status_is_written_once_for_each_change", no_flapping),
+        trial("replicas::that_start_write_nothing_again", few_writes),
     ]
 }
 
@@ -171,5 +177,83 @@ async fn no_flapping(subnet: Subnet) -> Result<()> {
     let since =
         |object: &serde_json::Value| condition(object, "Accepted").map(|c| c["lastTransitionTime"].clone());
     ensure!(since(&object) == since(&now), "Accepted has flipped: {object}");
+    Ok(())
+}
+
+/// Counts what a watch tells of WebSocketRoutes in `default`: changes by name.
+#[derive(Clone, Default)]
+struct Changes(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Changes {
+    /// Starts to watch.
+    async fn follow(server: &ApiServer) -> Result<Self> {
+        let kind = GroupVersionKind::gvk("holdfast.dev", "v1alpha1", "WebSocketRoute");
+        let kind = ApiResource::from_gvk(&kind);
+        let routes: Api<DynamicObject> = Api::namespaced_with(server.admin()?, "default", &kind);
+        let parameters = WatchParams::default().timeout(290);
+        let mut events = Box::pin(routes.watch(&parameters, "0").await?);
+        let changes = Self::default();
+        let counts = changes.clone();
+        tokio::spawn(async move {
+            while let Some(Ok(event)) = events.next().await {
+                if let WatchEvent::Modified(object) = event {
+                    let mut counts = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    *counts.entry(object.name_any()).or_default() += 1;
+                }
+            }
+        });
+        Ok(changes)
+    }
+
+    /// Of the routes whose names begin like this.
+    fn of(&self, beginning: &str) -> usize {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_them = counts.iter().filter(|(name, _)| name.starts_with(beginning));
+        of_them.map(|(_, count)| count).sum()
+    }
+}
+
+/// How many there are of what is written only once.
+const MANY: usize = 200;
+
+async fn few_writes(subnet: Subnet) -> Result<()> {
+    let setting = Setting::start(subnet, &[]).await?;
+    let server = &setting.server;
+    let second = Replica::start(subnet, &setting.chart, 1, &[]).await?;
+    setting.serve("chat").await?;
+    let changes = Changes::follow(server).await?;
+    let yaml: String = (0..MANY)
+        .map(|number| {
+            route(
+                &format!("many-{number}"),
+                "[{backendRefs: [{name: chat, port: 80}]}]",
+            )
+        })
+        .collect();
+    server.apply(&yaml).await?;
+    for number in 0..MANY {
+        let path = at("default", &format!("many-{number}"));
+        server.until_ready(&path, LEASE + LEEWAY).await?;
+    }
+    let first = changes.of("many-");
+    println!("{first} changes of {MANY} routes until all were Ready");
+    ensure!(
+        (MANY..=3 * MANY).contains(&first),
+        "{first} changes of {MANY} routes"
+    );
+    // Both start anew, the writer changes twice, and another route shows that they write.
+    let mut replicas = [setting.replica, second];
+    for (number, replica) in replicas.iter_mut().enumerate() {
+        replica.end_controller().await?;
+        replica.start_controller()?;
+        let name = format!("other-{number}");
+        server
+            .apply(&route(&name, "[{backendRefs: [{name: chat, port: 80}]}]"))
+            .await?;
+        server.until_ready(&at("default", &name), LEASE + LEEWAY).await?;
+    }
+    ensure!(changes.of("other-") > 0, "the watch has ended");
+    let again = changes.of("many-") - first;
+    ensure!(again == 0, "{again} of {MANY} statuses were written again");
     Ok(())
 }

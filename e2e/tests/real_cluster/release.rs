@@ -12,11 +12,12 @@ pub(crate) const RELEASE: &str = "holdfast";
 /// Namespace of the application.
 pub(crate) const APP: &str = "holdfast-chat";
 /// Settings that make a pod's end quick; they stay in proportion.
-const QUICK: [&str; 4] = [
+const QUICK: [&str; 5] = [
     "drain.preStopDelay=2s",
     "drain.window=5s",
     "drain.deadline=20s",
     "ingressClass.default=true",
+    "controller.allowExternalNames=true",
 ];
 
 /// The image to install, as the cluster's nodes know it.
@@ -55,7 +56,7 @@ pub(crate) async fn namespace(name: &str) -> Result<()> {
     kubectl(&["label", "namespace", name, label]).await.map(drop)
 }
 
-/// An echo with three pods and its route.
+/// An echo with three pods, its route, and another that finds it through the cluster's DNS.
 pub(crate) async fn application() -> Result<()> {
     let image = image()?;
     let yaml = format!(
@@ -93,6 +94,18 @@ metadata: {{name: chat}}
 spec:
   hostnames: [chat.test]
   rules: [{{backendRefs: [{{name: chat, port: 80}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: alias}}
+spec: {{type: ExternalName, externalName: chat.{APP}.svc.cluster.local, ports: [{{port: 80}}]}}
+---
+apiVersion: holdfast.dev/v1alpha1
+kind: WebSocketRoute
+metadata: {{name: alias}}
+spec:
+  hostnames: [alias.test]
+  rules: [{{backendRefs: [{{name: alias, port: 80}}]}}]
 "
     );
     apply(APP, &yaml).await?;
@@ -164,6 +177,24 @@ pub(crate) async fn token_is_the_controllers_alone() -> Result<()> {
                 "a token in {name}: {has_token}"
             );
         }
+        // The same image, asked there to write: nobody asks.
+        let pod = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let ask = [
+            "exec",
+            "-n",
+            RELEASE,
+            pod,
+            "-c",
+            "dataplane",
+            "--",
+            "/holdfast",
+            "clear-status",
+        ];
+        let said = match kubectl(&ask).await {
+            Ok(said) => anyhow::bail!("the data plane's container reaches the API: {said}"),
+            Err(error) => format!("{error:#}"),
+        };
+        ensure!(said.contains("this is no pod with a service account"), "{said}");
     }
     Ok(())
 }

@@ -41,15 +41,17 @@ pub(crate) async fn story() -> Result<()> {
     release::deploy("install", &[]).await?;
     release::token_is_the_controllers_alone().await?;
     release::application().await?;
-    until_true("the Service", SOON, || async {
-        let Ok(to) = release::address().await else {
-            return false;
-        };
-        e2e::clients::http::get(to, "chat.test", "/")
-            .await
-            .is_ok_and(|answer| answer.status == 200)
-    })
-    .await?;
+    for host in ["chat.test", "alias.test"] {
+        until_true(host, SOON, || async {
+            let Ok(to) = release::address().await else {
+                return false;
+            };
+            e2e::clients::http::get(to, host, "/")
+                .await
+                .is_ok_and(|answer| answer.status == 200)
+        })
+        .await?;
+    }
     println!(
         "{}",
         helm(&["test", RELEASE, "-n", RELEASE, "--timeout", "2m"]).await?

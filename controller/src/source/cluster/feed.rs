@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::observed::Observed;
 use super::refusal::{self, Refusal};
+use super::watching;
 use crate::world::{Kind, Name, Object, ObjectKey};
 
 use kinds::Watched;
@@ -188,7 +189,7 @@ async fn follow<K: Watched>(
     out: mpsc::Sender<Change>,
 ) {
     loop {
-        let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
+        let mut events = pin!(watching::follow(api.clone(), config.clone()));
         while let Some(event) = events.next().await {
             let tidings = match event {
                 Ok(event) => {
@@ -261,7 +262,7 @@ async fn follow_namespaces(
     let mut trouble = Trouble::named("namespaces".to_owned(), None);
     let mut fit = BTreeSet::new();
     let mut listed = BTreeSet::new();
-    let mut events = pin!(watcher::watcher(api, config));
+    let mut events = pin!(watching::follow(api, config));
     while let Some(event) = events.next().await {
         match event {
             Err(error) => {

@@ -20,6 +20,8 @@ pub(super) enum Answer {
     Same,
     /// It is not; why.
     Another(String),
+    /// Not now.
+    None,
 }
 
 /// Knows the cluster that was seen first.
@@ -51,18 +53,19 @@ impl Identity {
             Ok(Some(uid)) if uid == first => Answer::Same,
             Ok(Some(_)) => Answer::Another("its Service 'kubernetes' is another one".to_owned()),
             Ok(None) => Answer::Another("has no Service 'kubernetes'".to_owned()),
-            Err(error) => Answer::Another(format!("does not say which cluster it is ({error})")),
+            // The watches say what is wrong.
+            Err(()) => Answer::None,
         }
     }
 
-    async fn uid(&self) -> Result<Option<String>, String> {
+    async fn uid(&self) -> Result<Option<String>, ()> {
         match timeout(PATIENCE, self.services.get_opt("kubernetes")).await {
             Ok(Ok(service)) => Ok(service.and_then(|service| service.metadata.uid)),
             Ok(Err(error)) => {
                 debug!(%error, "can't read the Service 'kubernetes'");
-                Err(error.to_string())
+                Err(())
             }
-            Err(_) => Err("no answer".to_owned()),
+            Err(_) => Err(()),
         }
     }
 }

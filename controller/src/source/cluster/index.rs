@@ -136,13 +136,13 @@ impl Index {
         self.dirty = false;
     }
 
-    /// True when completing the list of this watch would leave nothing of what it had told.
-    pub(super) fn would_empty(&self, id: FeedId) -> bool {
-        let Some(feed) = self.feeds.get(&id) else {
+    /// True when completing the list of this watch would take away some of what it had told.
+    pub(super) fn would_drop(&self, id: FeedId) -> bool {
+        let Some(feed) = self.feeds.get(&id).filter(|feed| feed.phase == Phase::Listed) else {
             return false;
         };
-        let brought_nothing = feed.seen.as_ref().is_some_and(BTreeSet::is_empty);
-        feed.phase == Phase::Listed && brought_nothing && !self.holds(id).is_empty()
+        let lacks = |seen: &BTreeSet<ObjectKey>| self.holds(id).iter().any(|key| !seen.contains(key));
+        feed.seen.as_ref().is_some_and(lacks)
     }
 
     pub(super) fn take(&mut self, id: FeedId, tidings: Tidings) {

@@ -95,13 +95,18 @@ fn what_came_before_an_error_stays() {
     index.take(SERVICES, Tidings::UnknownKind);
     index.take(SERVICES, Tidings::Begin);
     assert_eq!(names(&index), ["a"]);
-    assert!(index.would_empty(SERVICES));
-    assert_eq!(names(&index), ["a"]);
-    // Not believed at first; what comes meanwhile stays when it is.
+    assert!(index.would_drop(SERVICES));
+    // Not believed at first; what comes meanwhile is taken, and stays when it is.
     index.take(SERVICES, service("b"));
-    assert!(!index.would_empty(SERVICES));
+    assert!(index.would_drop(SERVICES));
+    assert_eq!(names(&index), ["a", "b"]);
     index.take(SERVICES, Tidings::Done);
     assert_eq!(names(&index), ["b"], "believed after all");
+    // A list that has all of it, and more.
+    for tidings in [Tidings::Begin, service("b"), service("c")] {
+        index.take(SERVICES, tidings);
+    }
+    assert!(!index.would_drop(SERVICES));
 }
 
 #[test]
