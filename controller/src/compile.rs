@@ -23,6 +23,7 @@ mod ingress;
 mod objects;
 mod part;
 mod path;
+mod product;
 mod refs;
 mod report;
 pub mod serving;
@@ -87,11 +88,11 @@ impl Settings {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
     /// What the data plane serves.
-    pub table: RouteTable,
+    pub table: Arc<RouteTable>,
     /// The state of every object that is ours.
-    pub statuses: BTreeMap<ObjectKey, Arc<ObjectStatus>>,
+    pub statuses: Arc<BTreeMap<ObjectKey, Arc<ObjectStatus>>>,
     /// What is wrong or worth knowing, by object.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Arc<Finding>>,
 }
 
 /// Compiles a world.

@@ -88,22 +88,26 @@ impl Metrics {
     /// Notes the states of what was compiled.
     pub fn compiled(&self, compiled: &Compiled) {
         const STATES: [&str; 4] = ["ready", "partial", "invalid", "conflicted"];
-        let mut counts = std::collections::BTreeMap::new();
-        for (key, status) in &compiled.statuses {
+        let mut ingresses = [0; STATES.len()];
+        let mut routes = ingresses;
+        for (key, status) in &*compiled.statuses {
             let state = if status.accepted != Outcome::Holds {
-                "invalid"
+                2
             } else if status.conflicted.is_some() {
-                "conflicted"
+                3
             } else if status.partially_invalid.is_some() || status.resolved_refs != Outcome::Holds {
-                "partial"
+                1
             } else {
-                "ready"
+                0
             };
-            *counts.entry((key.kind.as_str(), state)).or_insert(0_i64) += 1;
+            match key.kind {
+                Kind::Ingress => ingresses[state] += 1,
+                _ => routes[state] += 1,
+            }
         }
-        for kind in [Kind::Ingress, Kind::WebSocketRoute].map(Kind::as_str) {
-            for state in STATES {
-                let count = counts.get(&(kind, state)).copied().unwrap_or_default();
+        for (kind, counts) in [(Kind::Ingress, ingresses), (Kind::WebSocketRoute, routes)] {
+            for (state, count) in STATES.into_iter().zip(counts) {
+                let kind = kind.as_str();
                 self.routes.get_or_create(&State { kind, state }).set(count);
             }
         }

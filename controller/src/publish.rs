@@ -9,8 +9,10 @@ pub mod listener;
 pub mod peers;
 pub mod session;
 
+use std::sync::Arc;
+
 use routetable::RouteTable;
-use routetable::canonical::{Digest, Tracked};
+use routetable::canonical::Digest;
 use routetable::wire::Version;
 
 /// A table at a version.
@@ -18,33 +20,39 @@ use routetable::wire::Version;
 pub struct Published {
     /// The version.
     pub version: Version,
-    content: Tracked,
+    table: Arc<RouteTable>,
+    digest: Digest,
 }
 
 impl Published {
     /// Gives a table its version.
-    pub fn new(version: Version, table: RouteTable) -> Self {
+    pub fn new(version: Version, table: Arc<RouteTable>) -> Self {
+        let digest = table.digest();
         Self {
             version,
-            content: table.into(),
+            table,
+            digest,
         }
     }
 
-    /// Gives the successor of `self` its version. Costs what differs between the two.
+    /// Gives the successor of `self` its version. Encodes only what differs between the two.
     #[must_use]
-    pub fn followed_by(&self, version: Version, table: &RouteTable) -> Self {
-        let mut content = self.content.clone();
-        content.apply(&self.table().diff(table));
-        Self { version, content }
+    pub fn followed_by(&self, version: Version, table: Arc<RouteTable>) -> Self {
+        let digest = self.digest.follow(&self.table, &table);
+        Self {
+            version,
+            table,
+            digest,
+        }
     }
 
     /// The table.
     pub fn table(&self) -> &RouteTable {
-        self.content.table()
+        &self.table
     }
 
     /// The table's digest.
     pub fn digest(&self) -> Digest {
-        self.content.digest()
+        self.digest
     }
 }

@@ -1,5 +1,6 @@
 //! What the log says about the objects: each remark once, and again when it is settled.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,9 +17,10 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Logs what differs from the last compilation.
-    pub(super) fn note(&mut self, compiled: &Arc<Compiled>, report: &[Finding]) {
+    pub(super) fn note(&mut self, compiled: &Arc<Compiled>, report: &[impl Borrow<Finding>]) {
         let mut now = BTreeSet::new();
-        for finding in report {
+        let report = || report.iter().map(Borrow::<Finding>::borrow);
+        for finding in report() {
             // Lines move with every edit; that is no news.
             let remark = (
                 finding.severity,
@@ -39,12 +41,7 @@ impl Journal {
         self.standing = now;
         let last = self.last.replace(Arc::clone(compiled));
         if last.is_none_or(|last| last.table != compiled.table) {
-            let count = |severity| {
-                report
-                    .iter()
-                    .filter(|finding| finding.severity == severity)
-                    .count()
-            };
+            let count = |severity| report().filter(|finding| finding.severity == severity).count();
             info!(
                 routes = compiled.table.routes.len(),
                 endpoint_sets = compiled.table.endpoint_sets.len(),

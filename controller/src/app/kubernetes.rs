@@ -177,7 +177,7 @@ impl Opened {
 }
 
 /// What others do in the same cluster is no news.
-fn worth_logging(compiled: &Compiled) -> Vec<Finding> {
+fn worth_logging(compiled: &Compiled) -> Vec<Arc<Finding>> {
     let findings = compiled.findings.iter();
     findings
         .filter(|finding| finding.severity != Severity::Info)

@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::world::{Name, World};
+use routetable::difference::differing;
+
+use super::key;
+use crate::world::{Kind, Name, ObjectKey, World};
 
 /// The differences. Names are of objects that came, went or changed.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
+    /// Ingresses and WebSocketRoutes.
+    pub(super) objects: BTreeSet<ObjectKey>,
     /// IngressClasses.
     pub(super) classes: bool,
     /// Services themselves.
@@ -24,37 +29,46 @@ pub(super) struct Changes {
 
 impl Changes {
     pub(super) fn between(old: &World, new: &World) -> Self {
+        let ingresses = names(&old.ingresses, &new.ingresses);
+        let routes = names(&old.routes, &new.routes);
+        let ingresses = ingresses.iter().map(|name| key(Kind::Ingress, name));
+        let routes = routes.iter().map(|name| key(Kind::WebSocketRoute, name));
         Self {
+            objects: ingresses.chain(routes).collect(),
             classes: old.classes != new.classes,
-            services: differing(&old.services, &new.services),
-            slices: differing(&old.slices, &new.slices),
-            secrets: differing(&old.secrets, &new.secrets),
+            services: names(&old.services, &new.services),
+            slices: names(&old.slices, &new.slices),
+            secrets: names(&old.secrets, &new.secrets),
             grants: old.grants != new.grants,
             resolved: old.resolved != new.resolved,
         }
     }
+
+    /// True when objects that did not change themselves may mean something else now.
+    pub(super) fn reach_others(&self) -> bool {
+        let Self {
+            objects: _,
+            classes,
+            services,
+            slices,
+            secrets,
+            grants,
+            resolved,
+        } = self;
+        let names = [services, slices, secrets];
+        *classes || *grants || *resolved || names.iter().any(|names| !names.is_empty())
+    }
 }
 
-/// The keys under which the maps hold different objects. What they share is not looked into.
-fn differing<V>(old: &Arc<BTreeMap<Name, Arc<V>>>, new: &Arc<BTreeMap<Name, Arc<V>>>) -> BTreeSet<Name> {
-    let mut names = BTreeSet::new();
+/// The names under which the maps hold different objects.
+fn names<V: PartialEq>(
+    old: &Arc<BTreeMap<Name, Arc<V>>>,
+    new: &Arc<BTreeMap<Name, Arc<V>>>,
+) -> BTreeSet<Name> {
     if Arc::ptr_eq(old, new) {
-        return names;
+        return BTreeSet::new();
     }
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return names,
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((a, _)), Some((b, _))) => a.cmp(b),
-        };
-        let gone = if order.is_le() { old.next() } else { None };
-        let came = if order.is_ge() { new.next() } else { None };
-        match (gone, came) {
-            (Some((_, a)), Some((_, b))) if Arc::ptr_eq(a, b) => {}
-            (Some((name, _)), _) | (None, Some((name, _))) => drop(names.insert(name.clone())),
-            (None, None) => {}
-        }
-    }
+    differing(old, new)
+        .map(|difference| difference.key.clone())
+        .collect()
 }

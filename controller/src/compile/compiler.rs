@@ -1,35 +1,37 @@
 //! A compilation that goes on from the last one.
 //!
 //! Owns the parts of every object and the endpoint sets. A change costs what it touches, besides
-//! one walk over all parts; the result is that of a compilation from nothing, and what did not
-//! change keeps its `Arc`.
+//! walks that only compare addresses; the result is that of a compilation from nothing, and what
+//! did not change keeps its `Arc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use routetable::RouteTable;
+use routetable::HostPattern;
 
 use super::backend::{Resolver, Sets};
 use super::changes::Changes;
 use super::class::Classes;
-use super::conflict::Loss;
 use super::finding::Finding;
 use super::part::{Part, Source};
-use super::{Compiled, Settings, conflict, key, objects};
-use crate::world::{Kind, Name, World};
+use super::product::Product;
+use super::{Compiled, Settings, conflict, objects};
+use crate::world::{Kind, Name, ObjectKey, World};
 
 /// Compiles one world after the other.
 #[derive(Debug)]
 pub struct Compiler {
     settings: Settings,
     world: World,
-    /// By key.
-    parts: Vec<Part>,
+    parts: BTreeMap<ObjectKey, Part>,
+    /// The parts with rules on each host.
+    claims: BTreeMap<HostPattern, BTreeSet<ObjectKey>>,
     sets: Sets,
     /// Findings about EndpointSlices by the Service they belong to; only where there are some.
-    slices: BTreeMap<Name, Vec<Finding>>,
-    /// What came of the last world; its findings are not kept.
-    last: Compiled,
+    slices: BTreeMap<Name, Vec<Arc<Finding>>>,
+    /// The objects that can't be decoded.
+    unreadable: BTreeMap<ObjectKey, Arc<Finding>>,
+    product: Product,
 }
 
 impl Compiler {
@@ -38,10 +40,12 @@ impl Compiler {
         Self {
             settings,
             world: World::default(),
-            parts: Vec::new(),
+            parts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             sets: Sets::default(),
             slices: BTreeMap::new(),
-            last: Compiled::default(),
+            unreadable: BTreeMap::new(),
+            product: Product::default(),
         }
     }
 
@@ -54,115 +58,134 @@ impl Compiler {
             if findings.is_empty() {
                 self.slices.remove(service);
             } else {
-                self.slices.insert(service.clone(), findings);
+                let findings = findings.into_iter().map(Arc::new);
+                self.slices.insert(service.clone(), findings.collect());
             }
         }
         self.sets.outdate(&changes);
-        if self.make_parts(world, &changes) {
-            self.find_conflicts();
+        let mut touched = self.touched(&changes);
+        let reshaped = self.make_parts(world, &touched);
+        touched.extend(self.find_conflicts(reshaped));
+        touched.extend(self.note_unreadable(world));
+        for key in &touched {
+            let mut part = self.parts.get_mut(key);
+            part.iter_mut().for_each(|part| part.settle());
+            self.product.put(key, part.as_deref());
         }
-        let unreadable = objects::unreadable_findings(world);
-        for part in &mut self.parts {
-            let of_part = |finding: &&Finding| finding.object.as_ref() == Some(&part.key);
-            let finding = unreadable.iter().find(of_part);
-            part.note_unreadable(finding);
-            part.settle();
+        self.sets.keep_only(&self.product.table);
+        Compiled {
+            table: Arc::clone(&self.product.table),
+            statuses: Arc::clone(&self.product.statuses),
+            findings: self.findings(),
         }
-        let mut compiled = self.put_together(unreadable);
-        self.sets.keep_only(&compiled.table);
-        share(&self.last.table.routes, &mut compiled.table.routes);
-        share(&self.last.table.endpoint_sets, &mut compiled.table.endpoint_sets);
-        share(&self.last.statuses, &mut compiled.statuses);
-        self.last = Compiled {
-            table: compiled.table.clone(),
-            statuses: compiled.statuses.clone(),
-            findings: Vec::new(),
-        };
-        compiled
     }
 
-    /// Makes again what changed; true when conflicts have to be looked for again.
-    fn make_parts(&mut self, world: &World, changes: &Changes) -> bool {
+    /// The objects that may mean something else now.
+    fn touched(&self, changes: &Changes) -> BTreeSet<ObjectKey> {
+        let mut touched = changes.objects.clone();
+        if changes.reach_others() {
+            let parts = self.parts.iter();
+            let others = parts.filter(|(_, part)| part.is_touched_by(changes));
+            touched.extend(others.map(|(key, _)| key.clone()));
+        }
+        touched
+    }
+
+    /// Makes parts again; yields the hosts on which conflicts have to be looked for again.
+    fn make_parts(&mut self, world: &World, keys: &BTreeSet<ObjectKey>) -> BTreeSet<HostPattern> {
         let classes = Classes::new(world, &self.settings);
         let mut resolver = Resolver::new(world, &self.settings, &mut self.sets);
-        let mut old = std::mem::take(&mut self.parts).into_iter().peekable();
-        let mut reshaped = false;
-        let ingresses = world.ingresses.iter();
-        let ingresses = ingresses.map(|(name, o)| (Kind::Ingress, name, Source::Ingress(Arc::clone(o))));
-        let routes = world.routes.iter();
-        let routes =
-            routes.map(|(name, o)| (Kind::WebSocketRoute, name, Source::WebSocketRoute(Arc::clone(o))));
-        // Both lists are in the order of their keys.
-        for (kind, name, source) in ingresses.chain(routes) {
-            let place = (kind, &name.namespace, &name.name);
-            let before = |part: &Part| (part.key.kind, &part.key.namespace, &part.key.name) < place;
-            while let Some(gone) = old.next_if(before) {
-                reshaped |= !gone.drafts.is_empty();
-            }
-            let known = old.next_if(|part| (part.key.kind, &part.key.namespace, &part.key.name) == place);
-            let part = match known {
-                Some(part) if part.still_holds(&source, changes) => part,
-                known => {
-                    let mut part = Part::new(key(kind, name), source, &classes, &mut resolver);
-                    match known {
-                        Some(known) => {
-                            reshaped |= !part.claims_as(&known);
-                            part.inherit(known);
-                        }
-                        None => reshaped |= !part.drafts.is_empty(),
-                    }
-                    part
-                }
+        let mut reshaped = BTreeSet::new();
+        for key in keys {
+            let name = Name::new(&key.namespace, &key.name);
+            let source = match key.kind {
+                Kind::Ingress => world.ingresses.get(&name).cloned().map(Source::Ingress),
+                _ => world.routes.get(&name).cloned().map(Source::WebSocketRoute),
             };
-            self.parts.push(part);
+            let old = self.parts.remove(key);
+            let mut new = source.map(|source| Part::new(key.clone(), source, &classes, &mut resolver));
+            let claims_as = |(old, new): (&Part, &Part)| old.claims_as(new);
+            if !old.as_ref().zip(new.as_ref()).is_some_and(claims_as) {
+                for host in old.iter().flat_map(Part::hosts) {
+                    let left = self.claims.get_mut(host).is_some_and(|keys| {
+                        keys.remove(key);
+                        keys.is_empty()
+                    });
+                    if left {
+                        self.claims.remove(host);
+                    }
+                    reshaped.insert(host.clone());
+                }
+                for host in new.iter().flat_map(Part::hosts) {
+                    self.claims.entry(host.clone()).or_default().insert(key.clone());
+                    reshaped.insert(host.clone());
+                }
+            }
+            if let (Some(new), Some(old)) = (&mut new, old) {
+                new.inherit(old);
+            }
+            if let Some(new) = new {
+                self.parts.insert(key.clone(), new);
+            }
         }
-        reshaped | old.any(|gone| !gone.drafts.is_empty())
+        reshaped
     }
 
-    fn find_conflicts(&mut self) {
-        let mut claimants = Vec::new();
-        for (p, part) in self.parts.iter().enumerate() {
-            claimants.extend(part.drafts.iter().enumerate().map(|(d, draft)| ((p, d), draft)));
+    /// Looks for conflicts on these hosts, and on all that are tied to them by an object; yields the
+    /// objects that lose something else than before.
+    fn find_conflicts(&mut self, mut hosts: BTreeSet<HostPattern>) -> Vec<ObjectKey> {
+        let mut waiting: Vec<HostPattern> = hosts.iter().cloned().collect();
+        let mut tied = BTreeSet::new();
+        while let Some(host) = waiting.pop() {
+            for key in self.claims.get(&host).into_iter().flatten() {
+                if !tied.insert(key.clone()) {
+                    continue;
+                }
+                for other in self.parts.get(key).into_iter().flat_map(Part::hosts) {
+                    if hosts.insert(other.clone()) {
+                        waiting.push(other.clone());
+                    }
+                }
+            }
         }
-        let mut by_part: BTreeMap<usize, Vec<Loss>> = BTreeMap::new();
-        for loss in conflict::find(claimants) {
-            by_part.entry(loss.part).or_default().push(loss);
+        let mut losses: Vec<Vec<_>> = vec![vec![]; tied.len()];
+        let parts = tied.iter().filter_map(|key| self.parts.get(key)).enumerate();
+        let drafts = parts.flat_map(|(p, part)| {
+            let drafts = part.drafts.iter().enumerate();
+            drafts.map(move |(d, draft)| ((p, d), draft))
+        });
+        for (part, loss) in conflict::find(drafts.collect()) {
+            losses[part].push(loss);
         }
-        for (p, part) in self.parts.iter_mut().enumerate() {
-            part.lose(by_part.remove(&p).unwrap_or_default());
+        let mut changed = Vec::new();
+        for (key, losses) in tied.into_iter().zip(losses) {
+            if self.parts.get_mut(&key).is_some_and(|part| part.lose(losses)) {
+                changed.push(key);
+            }
         }
+        changed
     }
 
-    fn put_together(&self, unreadable: Vec<Finding>) -> Compiled {
-        let routes = self.parts.iter().flat_map(|part| &part.routes);
-        let sets = self.parts.iter().flat_map(Part::served_sets);
-        let table = RouteTable {
-            routes: routes.map(|route| (route.id, Arc::clone(route))).collect(),
-            endpoint_sets: sets.map(|set| (set.id, Arc::clone(set))).collect(),
-        };
-        let statuses = self.parts.iter();
-        let statuses = statuses.filter_map(|part| Some((part.key.clone(), Arc::clone(part.status()?))));
-        let statuses = statuses.collect();
-        let of_parts = self.parts.iter().flat_map(Part::findings);
-        let mut findings = unreadable;
-        findings.extend(self.slices.values().flatten().chain(of_parts).cloned());
+    /// Notes which objects can't be decoded; yields those of which that is news.
+    fn note_unreadable(&mut self, world: &World) -> Vec<ObjectKey> {
+        let now = objects::unreadable_findings(world);
+        let last = std::mem::replace(&mut self.unreadable, now);
+        let keys: BTreeSet<&ObjectKey> = last.keys().chain(self.unreadable.keys()).collect();
+        let mut changed = Vec::new();
+        for key in keys {
+            if let Some(part) = self.parts.get_mut(key)
+                && part.note_unreadable(self.unreadable.get(key))
+            {
+                changed.push(key.clone());
+            }
+        }
+        changed
+    }
+
+    fn findings(&self) -> Vec<Arc<Finding>> {
+        let elsewhere = self.unreadable.values().chain(self.slices.values().flatten());
+        let mut findings: Vec<_> = elsewhere.chain(self.product.findings()).cloned().collect();
         findings.sort_by(|a, b| a.object.cmp(&b.object));
-        Compiled {
-            table,
-            statuses,
-            findings,
-        }
-    }
-}
-
-/// Puts the old `Arc` in the place of what was made again and came out equal.
-fn share<K: Ord, V: PartialEq>(old: &BTreeMap<K, Arc<V>>, new: &mut BTreeMap<K, Arc<V>>) {
-    for (key, value) in new {
-        if let Some(known) = old
-            .get(key)
-            .filter(|known| !Arc::ptr_eq(known, value) && *known == value)
-        {
-            *value = Arc::clone(known);
-        }
+        findings
     }
 }

@@ -4,6 +4,7 @@
 //! The loser's match leaves the table and its object is told who won.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use routetable::{HostPattern, Route, RouteMatch};
 
@@ -12,22 +13,14 @@ use super::field::FieldPath;
 use super::finding::{Finding, Reason};
 use super::path;
 
-/// One match on one host that another rule takes. `part` and `draft` are the loser's place among
-/// all drafts; the place in the list of parts counts only until that list changes.
-#[derive(Clone, Debug)]
+/// One match on one host that another rule takes.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Loss {
-    pub(super) part: usize,
+    /// The loser's place among the drafts of its part.
     pub(super) draft: usize,
     host: usize,
     of: usize,
-    pub(super) finding: Finding,
-}
-
-impl PartialEq for Loss {
-    fn eq(&self, other: &Self) -> bool {
-        let place = |loss: &Self| (loss.draft, loss.host, loss.of);
-        place(self) == place(other) && self.finding == other.finding
-    }
+    pub(super) finding: Arc<Finding>,
 }
 
 /// Where a claim was made: place among the sorted drafts, host, match.
@@ -38,8 +31,9 @@ struct Claim {
     of: usize,
 }
 
-/// What each draft loses to another. Each comes with its part's place and its own in there.
-pub(super) fn find(mut drafts: Vec<((usize, usize), &Draft)>) -> Vec<Loss> {
+/// What each draft loses to another, with the place of its part. Each draft comes with its part's place
+/// and its own in there.
+pub(super) fn find(mut drafts: Vec<((usize, usize), &Draft)>) -> Vec<(usize, Loss)> {
     drafts.sort_by(|a, b| precedence(&a.1.route).cmp(&precedence(&b.1.route)));
     let mut winners: BTreeMap<(&HostPattern, bool, &RouteMatch), Claim> = BTreeMap::new();
     let mut losses = Vec::new();
@@ -54,13 +48,14 @@ pub(super) fn find(mut drafts: Vec<((usize, usize), &Draft)>) -> Vec<Loss> {
                 };
                 let winner = *winners.entry((pattern, route.fallback, wanted)).or_insert(claim);
                 if winner != claim {
-                    losses.push(Loss {
-                        part: *part,
+                    let finding = finding((draft, claim), (drafts[winner.draft].1, winner));
+                    let loss = Loss {
                         draft: *place,
                         host,
                         of,
-                        finding: finding((draft, claim), (drafts[winner.draft].1, winner)),
-                    });
+                        finding: Arc::new(finding),
+                    };
+                    losses.push((*part, loss));
                 }
             }
         }

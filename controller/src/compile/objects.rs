@@ -1,5 +1,6 @@
 //! Findings about objects that hold no routes, and about those that can't be decoded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::field::FieldPath;
@@ -29,14 +30,15 @@ pub(super) fn slice_findings(world: &World, service: &Name) -> Vec<Finding> {
 }
 
 /// Objects that could not be decoded.
-pub(super) fn unreadable_findings(world: &World) -> Vec<Finding> {
+pub(super) fn unreadable_findings(world: &World) -> BTreeMap<ObjectKey, Arc<Finding>> {
     let finding = |(key, why): (&ObjectKey, &String)| {
         let outcome = match world.object(key).is_some() {
             true => "the last good version keeps serving",
             false => "it is not served until that is corrected",
         };
         let message = format!("can't be read: {why}; {outcome}");
-        Finding::error(key, &FieldPath::default(), Reason::UnsupportedValue, message)
+        let finding = Finding::error(key, &FieldPath::default(), Reason::UnsupportedValue, message);
+        (key.clone(), Arc::new(finding))
     };
     world.unreadable.iter().map(finding).collect()
 }

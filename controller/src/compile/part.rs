@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::{EndpointSet, EndpointSetId, Route, validate};
+use routetable::{EndpointSet, EndpointSetId, HostPattern, Route, validate};
 
 use super::backend::Resolver;
 use super::changes::Changes;
@@ -29,25 +29,14 @@ pub(super) enum Source {
     WebSocketRoute(Arc<WebSocketRoute>),
 }
 
-impl Source {
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Ingress(a), Self::Ingress(b)) => Arc::ptr_eq(a, b),
-            (Self::WebSocketRoute(a), Self::WebSocketRoute(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) key: ObjectKey,
-    pub(super) source: Source,
+    source: Source,
     is_ours: bool,
     refs: Refs,
     /// Its own findings, without those about conflicts.
-    findings: Vec<Finding>,
+    findings: Vec<Arc<Finding>>,
     /// Its rules, with their backends.
     pub(super) drafts: Vec<Draft>,
     sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
@@ -55,11 +44,10 @@ pub(super) struct Part {
     /// What other rules take.
     losses: Vec<Loss>,
     /// That it can't be decoded.
-    unreadable: Option<Finding>,
+    unreadable: Option<Arc<Finding>>,
     /// What is left of its drafts.
     pub(super) routes: Vec<Arc<Route>>,
     status: Option<Arc<ObjectStatus>>,
-    is_settled: bool,
 }
 
 impl Part {
@@ -88,9 +76,8 @@ impl Part {
             sets.extend(resolver.resolve(draft, &mut refs, &mut report));
         }
         drafts.retain(|draft| is_servable(draft, &mut report));
-        let findings = report.findings;
+        let findings = report.findings.into_iter().map(Arc::new).collect();
         Self {
-            key,
             source,
             is_ours,
             refs,
@@ -102,13 +89,17 @@ impl Part {
             unreadable: None,
             routes: vec![],
             status: None,
-            is_settled: false,
         }
     }
 
-    /// True when making it again would give the same.
-    pub(super) fn still_holds(&self, source: &Source, changes: &Changes) -> bool {
-        self.source.is_same(source) && !changes.classes && !self.refs.touch(changes)
+    /// True when it may mean something else after these changes of other objects.
+    pub(super) fn is_touched_by(&self, changes: &Changes) -> bool {
+        changes.classes || self.refs.touch(changes)
+    }
+
+    /// The hosts of its rules.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
+        self.drafts.iter().flat_map(|draft| &draft.route.hosts)
     }
 
     /// True when conflicts fall out as with `other` in its place.
@@ -126,25 +117,22 @@ impl Part {
         self.status = old.status;
     }
 
-    /// Notes what other rules take.
-    pub(super) fn lose(&mut self, losses: Vec<Loss>) {
-        if self.losses != losses {
-            (self.losses, self.is_settled) = (losses, false);
-        }
+    /// Notes what other rules take; true when that is news.
+    pub(super) fn lose(&mut self, losses: Vec<Loss>) -> bool {
+        let is_news = self.losses != losses;
+        self.losses = losses;
+        is_news
     }
 
-    /// Notes whether its object can be decoded.
-    pub(super) fn note_unreadable(&mut self, finding: Option<&Finding>) {
-        if self.unreadable.as_ref() != finding {
-            (self.unreadable, self.is_settled) = (finding.cloned(), false);
-        }
+    /// Notes whether its object can be decoded; true when that is news.
+    pub(super) fn note_unreadable(&mut self, finding: Option<&Arc<Finding>>) -> bool {
+        let is_news = self.unreadable.as_ref() != finding;
+        self.unreadable = finding.cloned();
+        is_news
     }
 
     /// Brings routes and status up to date. What is equal keeps its `Arc`.
     pub(super) fn settle(&mut self) {
-        if std::mem::replace(&mut self.is_settled, true) {
-            return;
-        }
         let old = std::mem::take(&mut self.routes);
         for (d, draft) in self.drafts.iter().enumerate() {
             let left = conflict::leave(draft, self.losses.iter().filter(|loss| loss.draft == d));
@@ -163,7 +151,11 @@ impl Part {
             Source::WebSocketRoute(route) => route.generation,
         };
         let offered = !self.drafts.is_empty();
-        let findings = self.unreadable.iter().chain(self.findings());
+        let findings = self
+            .unreadable
+            .iter()
+            .chain(self.findings())
+            .map(|finding| &**finding);
         let mut status = status::sum_up(generation, offered, findings, &self.routes, &self.sets);
         status.certificates.clone_from(&self.certificates);
         if self.status.as_deref() != Some(&status) {
@@ -172,7 +164,7 @@ impl Part {
     }
 
     /// What was found about it, without what can't be decoded.
-    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Arc<Finding>> {
         let conflicts = self.losses.iter().map(|loss| &loss.finding);
         self.findings.iter().chain(conflicts)
     }

@@ -5,11 +5,11 @@
 //! Endpoint sets take no part: replicas hear of pods at different moments all the time.
 
 use std::fmt;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use routetable::canonical::content_hash;
+use routetable::difference::{Difference, differing};
 use routetable::{ObjectId, ObjectRef, Route, RouteTable};
 
 /// How many buckets there are.
@@ -42,15 +42,9 @@ impl Buckets {
     /// Goes on from the table `old`, whose buckets these are, to `new`. Routes that both share are
     /// not looked at.
     pub fn follow(&mut self, old: &RouteTable, new: &RouteTable) {
-        for (id, route) in &old.routes {
-            if new.routes.get(id).is_none_or(|kept| !Arc::ptr_eq(kept, route)) {
-                self.take(route);
-            }
-        }
-        for (id, route) in &new.routes {
-            if old.routes.get(id).is_none_or(|kept| !Arc::ptr_eq(kept, route)) {
-                self.add(route);
-            }
+        for Difference { old, new, .. } in differing(&old.routes, &new.routes) {
+            old.iter().for_each(|route| self.take(route));
+            new.iter().for_each(|route| self.add(route));
         }
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use routetable::difference::differing;
 use routetable::wire::Version;
 use routetable::{Endpoint, EndpointState, RouteTable};
 use tokio::sync::watch;
@@ -44,18 +45,19 @@ pub async fn debounce(
     let mut last: Option<Arc<Published>> = None;
     loop {
         let next = compiled.borrow_and_update().clone();
-        if let Some(next) = next.filter(|next| last.as_ref().is_none_or(|last| *last.table() != next.table)) {
+        if let Some(next) = next.filter(|next| last.as_ref().is_none_or(|last| *last.table() != *next.table))
+        {
             let next = match &last {
                 Some(last) => settle(&mut compiled, last.table(), next, pace).await,
                 None => next,
             };
-            if last.as_ref().is_none_or(|last| *last.table() != next.table) {
+            if last.as_ref().is_none_or(|last| *last.table() != *next.table) {
                 let published = match &last {
                     Some(last) => {
                         let number = last.version.number + 1;
-                        last.followed_by(Version { epoch, number }, &next.table)
+                        last.followed_by(Version { epoch, number }, Arc::clone(&next.table))
                     }
-                    None => Published::new(Version { epoch, number: 1 }, next.table.clone()),
+                    None => Published::new(Version { epoch, number: 1 }, Arc::clone(&next.table)),
                 };
                 let published = Arc::new(published);
                 last = Some(Arc::clone(&published));
@@ -94,8 +96,11 @@ async fn settle(
 
 /// True when an endpoint that took new sessions no longer does.
 fn takes_endpoints_away(last: &RouteTable, next: &RouteTable) -> bool {
-    last.endpoint_sets.iter().any(|(id, set)| {
-        let Some(now) = next.endpoint_sets.get(id) else {
+    differing(&last.endpoint_sets, &next.endpoint_sets).any(|difference| {
+        let Some(set) = difference.old else {
+            return false;
+        };
+        let Some(now) = difference.new else {
             return !set.endpoints.is_empty();
         };
         let still_ready = |endpoint: &Endpoint| {

@@ -45,8 +45,7 @@ impl Loaded {
             compiled
                 .findings
                 .iter()
-                .cloned()
-                .map(|finding| self.locations.locate(finding)),
+                .map(|finding| self.locations.locate(Finding::clone(finding))),
         );
         findings.sort_by(|a, b| (&a.location, a.severity).cmp(&(&b.location, b.severity)));
         findings

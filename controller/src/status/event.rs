@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use super::Identity;
 use super::lead::Leadership;
-use crate::compile::{Compiled, Reason, Severity};
+use crate::compile::{Compiled, Finding, Reason, Severity};
 use crate::source::cluster::observed::{Board, FIELD_MANAGER};
 use crate::world::ObjectKey;
 
@@ -98,7 +98,7 @@ fn remarks(compiled: &Compiled, now: i64) -> BTreeSet<Remark> {
         .findings
         .iter()
         .filter(|finding| finding.severity != Severity::Info);
-    let remark = |finding: &crate::compile::Finding| {
+    let remark = |finding: &Arc<Finding>| {
         let object = finding
             .object
             .clone()
@@ -221,7 +221,7 @@ mod tests {
             ..ObjectStatus::default()
         };
         let compiled = Compiled {
-            statuses: [(object, Arc::new(status))].into(),
+            statuses: Arc::new([(object, Arc::new(status))].into()),
             ..Compiled::default()
         };
         let said = |now: i64| -> Vec<String> {

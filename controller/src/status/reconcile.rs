@@ -12,6 +12,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use routetable::difference::differing;
 use routetable::{ObjectKind, ObjectRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -132,21 +133,8 @@ impl Reconciler {
         match self.current.take() {
             Some(last) => {
                 self.wanted.follow(&last.table, &next.table);
-                for (key, status) in &next.statuses {
-                    if last
-                        .statuses
-                        .get(key)
-                        .is_none_or(|known| !Arc::ptr_eq(known, status) && known != status)
-                    {
-                        self.due.plan(key, now);
-                    }
-                }
-                for key in last
-                    .statuses
-                    .keys()
-                    .filter(|key| !next.statuses.contains_key(*key))
-                {
-                    self.due.plan(key, now);
+                for difference in differing(&last.statuses, &next.statuses) {
+                    self.due.plan(difference.key, now);
                 }
                 self.current = Some(next);
             }

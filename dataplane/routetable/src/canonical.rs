@@ -5,12 +5,12 @@
 
 mod tracked;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::difference::{Difference, differing};
 use crate::encoding::append;
 use crate::id::{EndpointSetId, RouteId};
 use crate::model::{EndpointSet, Route, RouteTable};
@@ -35,6 +35,24 @@ fn hash_in(buffer: &mut Vec<u8>, resource: &impl Serialize) -> u64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest(pub u64);
 
+impl Digest {
+    /// The digest of `new`, if `self` is that of `old`. Encodes only what differs.
+    #[must_use]
+    pub fn follow(self, old: &RouteTable, new: &RouteTable) -> Self {
+        let Self(mut sum) = self;
+        let mut buffer = Vec::with_capacity(512);
+        for Difference { old, new, .. } in differing(&old.routes, &new.routes) {
+            sum = sum.wrapping_sub(old.map_or(0, |route| hash_in(&mut buffer, route)));
+            sum = sum.wrapping_add(new.map_or(0, |route| hash_in(&mut buffer, route)));
+        }
+        for Difference { old, new, .. } in differing(&old.endpoint_sets, &new.endpoint_sets) {
+            sum = sum.wrapping_sub(old.map_or(0, |set| hash_in(&mut buffer, set)));
+            sum = sum.wrapping_add(new.map_or(0, |set| hash_in(&mut buffer, set)));
+        }
+        Self(sum)
+    }
+}
+
 impl RouteTable {
     /// The table's digest. Encodes all of it; [`Tracked`] keeps it up to date instead.
     pub fn digest(&self) -> Digest {
@@ -52,12 +70,23 @@ impl RouteTable {
     /// The operations that turn `self` into `next`, in canonical order: sets and routes put, then
     /// routes and sets removed.
     pub fn diff(&self, next: &RouteTable) -> Vec<Op> {
-        let mut ops = Vec::new();
-        ops.extend(changed(&self.endpoint_sets, &next.endpoint_sets).map(Op::PutEndpointSet));
-        ops.extend(changed(&self.routes, &next.routes).map(Op::PutRoute));
-        ops.extend(missing(&self.routes, &next.routes).map(Op::RemoveRoute));
-        ops.extend(missing(&self.endpoint_sets, &next.endpoint_sets).map(Op::RemoveEndpointSet));
-        ops
+        let (mut puts, mut removals) = (Vec::new(), Vec::new());
+        for Difference { key, new, .. } in differing(&self.endpoint_sets, &next.endpoint_sets) {
+            match new {
+                Some(set) => puts.push(Op::PutEndpointSet(Arc::clone(set))),
+                None => removals.push(Op::RemoveEndpointSet(*key)),
+            }
+        }
+        let sets_removed = removals.len();
+        for Difference { key, new, .. } in differing(&self.routes, &next.routes) {
+            match new {
+                Some(route) => puts.push(Op::PutRoute(Arc::clone(route))),
+                None => removals.push(Op::RemoveRoute(*key)),
+            }
+        }
+        removals.rotate_left(sets_removed);
+        puts.extend(removals);
+        puts
     }
 
     /// Applies operations in order. Removing what is absent does nothing.
@@ -105,22 +134,6 @@ pub enum Op {
     RemoveRoute(RouteId),
     /// Removes an endpoint set.
     RemoveEndpointSet(EndpointSetId),
-}
-
-fn changed<'a, K: Ord, V: PartialEq>(
-    old: &'a BTreeMap<K, Arc<V>>,
-    new: &'a BTreeMap<K, Arc<V>>,
-) -> impl Iterator<Item = Arc<V>> + 'a {
-    new.iter()
-        .filter(|(key, value)| old.get(key).is_none_or(|o| !Arc::ptr_eq(o, value) && o != *value))
-        .map(|(_, value)| Arc::clone(value))
-}
-
-fn missing<'a, K: Ord + Copy, V>(
-    old: &'a BTreeMap<K, V>,
-    new: &'a BTreeMap<K, V>,
-) -> impl Iterator<Item = K> + 'a {
-    old.keys().filter(|key| !new.contains_key(key)).copied()
 }
 
 #[cfg(test)]

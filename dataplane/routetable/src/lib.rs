@@ -5,6 +5,7 @@
 //! bytes and values out.
 
 pub mod canonical;
+pub mod difference;
 mod encoding;
 pub mod id;
 pub mod limits;

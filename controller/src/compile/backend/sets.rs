@@ -9,9 +9,15 @@ use routetable::{Endpoint, EndpointSet, EndpointSetId, RouteTable};
 use crate::compile::changes::Changes;
 use crate::world::Name;
 
-/// Endpoint sets by id. One that comes out equal keeps its `Arc`.
+/// How many sets beyond those of the table are kept.
+const SPARE: usize = 100;
+
+/// Endpoint sets by Service and port. One that comes out equal keeps its `Arc`.
 #[derive(Debug, Default)]
-pub(in crate::compile) struct Sets(BTreeMap<EndpointSetId, Kept>);
+pub(in crate::compile) struct Sets {
+    by_service: BTreeMap<Name, BTreeMap<String, Kept>>,
+    count: usize,
+}
 
 #[derive(Debug)]
 struct Kept {
@@ -24,13 +30,15 @@ struct Kept {
 impl Sets {
     /// Marks the sets that may differ now.
     pub(in crate::compile) fn outdate(&mut self, changes: &Changes) {
-        if !changes.resolved && changes.services.is_empty() && changes.slices.is_empty() {
-            return;
+        let outdate = |kept: &mut Kept| kept.is_outdated = true;
+        if changes.resolved {
+            let all = self.by_service.values_mut().flat_map(BTreeMap::values_mut);
+            return all.for_each(outdate);
         }
-        for kept in self.0.values_mut() {
-            let name = Name::new(&kept.set.namespace, &kept.set.service);
-            kept.is_outdated |=
-                changes.resolved || changes.services.contains(&name) || changes.slices.contains(&name);
+        for service in changes.services.union(&changes.slices) {
+            if let Some(sets) = self.by_service.get_mut(service) {
+                sets.values_mut().for_each(outdate);
+            }
         }
     }
 
@@ -41,20 +49,20 @@ impl Sets {
         port: String,
         find: impl FnOnce() -> Vec<Endpoint>,
     ) -> (Arc<EndpointSet>, usize) {
-        let Name { namespace, name } = service;
-        let id = EndpointSetId::new(&namespace, &name, &port);
-        let known = self.0.get(&id);
+        let sets = self.by_service.entry(service.clone()).or_default();
+        let known = sets.get(&port);
         if let Some(kept) = known.filter(|kept| !kept.is_outdated) {
             return (Arc::clone(&kept.set), kept.found);
         }
         let mut endpoints = find();
         let found = endpoints.len();
         endpoints.truncate(MAX_ENDPOINTS);
+        let Name { namespace, name } = service;
         let set = EndpointSet {
-            id,
+            id: EndpointSetId::new(&namespace, &name, &port),
             namespace,
             service: name,
-            port,
+            port: port.clone(),
             endpoints,
         };
         let set = match known {
@@ -66,14 +74,19 @@ impl Sets {
             found,
             is_outdated: false,
         };
-        self.0.insert(id, kept);
+        self.count += usize::from(sets.insert(port, kept).is_none());
         (set, found)
     }
 
-    /// Forgets what the table does not hold.
+    /// Forgets what the table does not hold, once that is much.
     pub(in crate::compile) fn keep_only(&mut self, table: &RouteTable) {
-        if self.0.len() != table.endpoint_sets.len() {
-            self.0.retain(|id, _| table.endpoint_sets.contains_key(id));
+        if self.count <= table.endpoint_sets.len() + SPARE {
+            return;
         }
+        self.by_service.retain(|_, sets| {
+            sets.retain(|_, kept| table.endpoint_sets.contains_key(&kept.set.id));
+            !sets.is_empty()
+        });
+        self.count = self.by_service.values().map(BTreeMap::len).sum();
     }
 }

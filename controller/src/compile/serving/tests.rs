@@ -1,5 +1,7 @@
 //! Buckets tell apart what differs, and only that.
 
+use std::sync::Arc;
+
 use routetable::{HostPattern, ObjectKind, PathMatch, RouteId, RouteMatch, Timeouts};
 
 use super::*;

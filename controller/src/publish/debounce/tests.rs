@@ -19,7 +19,9 @@ fn table(endpoints: &[(&str, EndpointState)]) -> Arc<Compiled> {
         endpoints: endpoints.iter().map(endpoint).collect(),
     };
     let mut compiled = Compiled::default();
-    compiled.table.endpoint_sets.insert(id, Arc::new(set));
+    Arc::make_mut(&mut compiled.table)
+        .endpoint_sets
+        .insert(id, Arc::new(set));
     Arc::new(compiled)
 }
 

@@ -25,6 +25,11 @@ proptest! {
     }
 
     #[test]
+    fn a_digest_follows_its_table(a in testing::tables(), b in testing::tables()) {
+        prop_assert_eq!(a.digest().follow(&a, &b), b.digest());
+    }
+
+    #[test]
     fn a_tracked_digest_is_the_digest(
         a in testing::tables(),
         b in testing::tables(),

@@ -1,0 +1,98 @@
+//! What all parts together give, changed part by part.
+//!
+//! Owns the table, the statuses and the findings of the last compilation. What a part gives anew and
+//! is equal to what it gave before keeps its `Arc`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use routetable::{EndpointSetId, RouteId, RouteTable};
+
+use super::finding::Finding;
+use super::part::Part;
+use super::status::ObjectStatus;
+use crate::world::ObjectKey;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Product {
+    pub(super) table: Arc<RouteTable>,
+    pub(super) statuses: Arc<BTreeMap<ObjectKey, Arc<ObjectStatus>>>,
+    /// Of the parts that have some.
+    findings: BTreeMap<ObjectKey, Vec<Arc<Finding>>>,
+    /// What of the table comes from each part.
+    given: BTreeMap<ObjectKey, Given>,
+    /// How many parts give each endpoint set.
+    givers: BTreeMap<EndpointSetId, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Given {
+    routes: Vec<RouteId>,
+    sets: Vec<EndpointSetId>,
+}
+
+impl Product {
+    /// Puts what the part gives in the place of what it gave before; `None` takes that away.
+    pub(super) fn put(&mut self, key: &ObjectKey, part: Option<&Part>) {
+        let old = self.given.remove(key).unwrap_or_default();
+        let mut new = Given::default();
+        if let Some(part) = part {
+            for route in &part.routes {
+                new.routes.push(route.id);
+                if self.table.routes.get(&route.id) != Some(route) {
+                    let table = Arc::make_mut(&mut self.table);
+                    table.routes.insert(route.id, Arc::clone(route));
+                }
+            }
+            for set in part.served_sets() {
+                if new.sets.contains(&set.id) {
+                    continue;
+                }
+                new.sets.push(set.id);
+                *self.givers.entry(set.id).or_default() += 1;
+                if self.table.endpoint_sets.get(&set.id) != Some(set) {
+                    let table = Arc::make_mut(&mut self.table);
+                    table.endpoint_sets.insert(set.id, Arc::clone(set));
+                }
+            }
+        }
+        for id in old.routes.iter().filter(|id| !new.routes.contains(id)) {
+            Arc::make_mut(&mut self.table).routes.remove(id);
+        }
+        for id in &old.sets {
+            let givers = self.givers.entry(*id).or_default();
+            *givers = givers.saturating_sub(1);
+            if *givers == 0 {
+                self.givers.remove(id);
+                Arc::make_mut(&mut self.table).endpoint_sets.remove(id);
+            }
+        }
+        if !new.routes.is_empty() {
+            self.given.insert(key.clone(), new);
+        }
+        self.put_status(key, part.and_then(Part::status));
+        let findings: Vec<Arc<Finding>> = part.into_iter().flat_map(Part::findings).cloned().collect();
+        if findings.is_empty() {
+            self.findings.remove(key);
+        } else {
+            self.findings.insert(key.clone(), findings);
+        }
+    }
+
+    fn put_status(&mut self, key: &ObjectKey, status: Option<&Arc<ObjectStatus>>) {
+        if self.statuses.get(key) == status {
+            return;
+        }
+        let statuses = Arc::make_mut(&mut self.statuses);
+        match status {
+            Some(status) => drop(statuses.insert(key.clone(), Arc::clone(status))),
+            None => drop(statuses.remove(key)),
+        }
+    }
+
+    /// What was found about the parts.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Arc<Finding>> {
+        self.findings.values().flatten()
+    }
+}
