@@ -32,10 +32,9 @@ pub(crate) mod timeouts;
 mod tls;
 mod websocketroute;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::RouteTable;
+use routetable::{RouteTable, SharedMap};
 
 pub use compiler::Compiler;
 pub use finding::{Finding, Location, Reason, Severity};
@@ -88,9 +87,9 @@ impl Settings {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
     /// What the data plane serves.
-    pub table: Arc<RouteTable>,
+    pub table: RouteTable,
     /// The state of every object that is ours.
-    pub statuses: Arc<BTreeMap<ObjectKey, Arc<ObjectStatus>>>,
+    pub statuses: SharedMap<ObjectKey, ObjectStatus>,
     /// What is wrong or worth knowing, by object.
     pub findings: Vec<Arc<Finding>>,
 }

@@ -90,7 +90,7 @@ impl Metrics {
         const STATES: [&str; 4] = ["ready", "partial", "invalid", "conflicted"];
         let mut ingresses = [0; STATES.len()];
         let mut routes = ingresses;
-        for (key, status) in &*compiled.statuses {
+        for (key, status) in compiled.statuses.iter() {
             let state = if status.accepted != Outcome::Holds {
                 2
             } else if status.conflicted.is_some() {

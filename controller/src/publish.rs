@@ -9,8 +9,6 @@ pub mod listener;
 pub mod peers;
 pub mod session;
 
-use std::sync::Arc;
-
 use routetable::RouteTable;
 use routetable::canonical::Digest;
 use routetable::wire::Version;
@@ -20,13 +18,13 @@ use routetable::wire::Version;
 pub struct Published {
     /// The version.
     pub version: Version,
-    table: Arc<RouteTable>,
+    table: RouteTable,
     digest: Digest,
 }
 
 impl Published {
     /// Gives a table its version.
-    pub fn new(version: Version, table: Arc<RouteTable>) -> Self {
+    pub fn new(version: Version, table: RouteTable) -> Self {
         let digest = table.digest();
         Self {
             version,
@@ -37,7 +35,7 @@ impl Published {
 
     /// Gives the successor of `self` its version. Encodes only what differs between the two.
     #[must_use]
-    pub fn followed_by(&self, version: Version, table: Arc<RouteTable>) -> Self {
+    pub fn followed_by(&self, version: Version, table: RouteTable) -> Self {
         let digest = self.digest.follow(&self.table, &table);
         Self {
             version,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use routetable::EndpointState;
+use routetable::{EndpointState, SharedMap};
 
 pub use certificate::{Certificate, Validity};
 pub use key::{Kind, Name, ObjectKey};
@@ -28,30 +28,30 @@ pub type Slices = BTreeMap<String, Arc<EndpointSlice>>;
 
 /// Every object, by kind and name.
 ///
-/// A copy shares its maps with the original until one of them changes.
+/// A copy shares with the original what neither of them changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// Ingresses.
-    pub ingresses: Arc<BTreeMap<Name, Arc<Ingress>>>,
+    pub ingresses: SharedMap<Name, Ingress>,
     /// IngressClasses.
-    pub classes: Arc<BTreeMap<String, Arc<IngressClass>>>,
+    pub classes: SharedMap<String, IngressClass>,
     /// Services.
-    pub services: Arc<BTreeMap<Name, Arc<Service>>>,
+    pub services: SharedMap<Name, Service>,
     /// EndpointSlices by the Service they belong to, then by their own name.
-    pub slices: Arc<BTreeMap<Name, Arc<Slices>>>,
+    pub slices: SharedMap<Name, Slices>,
     /// Secrets.
-    pub secrets: Arc<BTreeMap<Name, Arc<Secret>>>,
+    pub secrets: SharedMap<Name, Secret>,
     /// WebSocketRoutes.
-    pub routes: Arc<BTreeMap<Name, Arc<WebSocketRoute>>>,
+    pub routes: SharedMap<Name, WebSocketRoute>,
     /// ReferenceGrants.
-    pub grants: Arc<BTreeMap<Name, Arc<ReferenceGrant>>>,
+    pub grants: SharedMap<Name, ReferenceGrant>,
     /// Addresses of the hosts that Services of type ExternalName stand for; the source looks them up.
     pub resolved: BTreeMap<String, Vec<(IpAddr, EndpointState)>>,
     /// Objects that could not be decoded, with the reason. The last good version of each, if there
     /// was one, still is in its map.
     pub unreadable: BTreeMap<ObjectKey, String>,
     /// The Service under which each slice is kept.
-    homes: Arc<BTreeMap<Name, String>>,
+    homes: SharedMap<Name, String>,
 }
 
 impl World {
@@ -69,24 +69,23 @@ impl World {
         };
         let name = Name::new(&key.namespace, &key.name);
         match object {
-            Object::Ingress(o) => drop(Arc::make_mut(&mut self.ingresses).insert(name, Arc::clone(o))),
-            Object::IngressClass(o) => {
-                drop(Arc::make_mut(&mut self.classes).insert(name.name, Arc::clone(o)))
-            }
-            Object::Service(o) => drop(Arc::make_mut(&mut self.services).insert(name, Arc::clone(o))),
-            Object::Secret(o) => drop(Arc::make_mut(&mut self.secrets).insert(name, Arc::clone(o))),
-            Object::WebSocketRoute(o) => drop(Arc::make_mut(&mut self.routes).insert(name, Arc::clone(o))),
-            Object::ReferenceGrant(o) => drop(Arc::make_mut(&mut self.grants).insert(name, Arc::clone(o))),
+            Object::Ingress(o) => drop(self.ingresses.insert(name, Arc::clone(o))),
+            Object::IngressClass(o) => drop(self.classes.insert(name.name, Arc::clone(o))),
+            Object::Service(o) => drop(self.services.insert(name, Arc::clone(o))),
+            Object::Secret(o) => drop(self.secrets.insert(name, Arc::clone(o))),
+            Object::WebSocketRoute(o) => drop(self.routes.insert(name, Arc::clone(o))),
+            Object::ReferenceGrant(o) => drop(self.grants.insert(name, Arc::clone(o))),
             Object::EndpointSlice(o) => {
-                let moved = self.homes.get(&name).is_some_and(|home| *home != o.service);
+                let moved = self.homes.get(&name).is_some_and(|home| **home != o.service);
                 if moved {
                     self.remove_slice(&name);
                 }
                 let service = Name::new(&key.namespace, &o.service);
-                let slices = Arc::make_mut(Arc::make_mut(&mut self.slices).entry(service).or_default());
-                slices.insert(key.name.clone(), Arc::clone(o));
-                if self.homes.get(&name) != Some(&o.service) {
-                    Arc::make_mut(&mut self.homes).insert(name, o.service.clone());
+                let mut slices = self.slices.get(&service).cloned().unwrap_or_default();
+                Arc::make_mut(&mut slices).insert(key.name.clone(), Arc::clone(o));
+                self.slices.insert(service, slices);
+                if self.homes.get(&name).is_none_or(|home| **home != o.service) {
+                    self.homes.insert(name, Arc::new(o.service.clone()));
                 }
             }
         }
@@ -95,36 +94,27 @@ impl World {
     fn remove(&mut self, key: &ObjectKey) {
         let name = Name::new(&key.namespace, &key.name);
         match key.kind {
-            Kind::Ingress => remove(&mut self.ingresses, &name),
-            Kind::IngressClass => remove(&mut self.classes, &name.name),
-            Kind::Service => remove(&mut self.services, &name),
-            Kind::Secret => remove(&mut self.secrets, &name),
-            Kind::WebSocketRoute => remove(&mut self.routes, &name),
-            Kind::ReferenceGrant => remove(&mut self.grants, &name),
+            Kind::Ingress => drop(self.ingresses.remove(&name)),
+            Kind::IngressClass => drop(self.classes.remove(&name.name)),
+            Kind::Service => drop(self.services.remove(&name)),
+            Kind::Secret => drop(self.secrets.remove(&name)),
+            Kind::WebSocketRoute => drop(self.routes.remove(&name)),
+            Kind::ReferenceGrant => drop(self.grants.remove(&name)),
             Kind::EndpointSlice => self.remove_slice(&name),
         }
     }
 
     fn remove_slice(&mut self, slice: &Name) {
-        if !self.homes.contains_key(slice) {
+        let Some(home) = self.homes.remove(slice) else {
             return;
-        }
-        let home = Arc::make_mut(&mut self.homes).remove(slice).unwrap_or_default();
+        };
         let service = Name::new(&slice.namespace, &home);
-        let all = Arc::make_mut(&mut self.slices);
-        if let Some(slices) = all.get_mut(&service) {
-            Arc::make_mut(slices).remove(&slice.name);
-            if slices.is_empty() {
-                all.remove(&service);
+        if let Some(mut slices) = self.slices.remove(&service) {
+            Arc::make_mut(&mut slices).remove(&slice.name);
+            if !slices.is_empty() {
+                self.slices.insert(service, slices);
             }
         }
-    }
-}
-
-/// Removes an entry; a map without it is not copied.
-fn remove<K: Ord + Clone, V: Clone>(map: &mut Arc<BTreeMap<K, V>>, key: &K) {
-    if map.contains_key(key) {
-        Arc::make_mut(map).remove(key);
     }
 }
 

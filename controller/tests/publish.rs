@@ -62,7 +62,7 @@ impl Controller {
     fn publish(&self, number: u64, table: &RouteTable) {
         let version = Version { epoch: EPOCH, number };
         self.published
-            .send_replace(Some(Arc::new(Published::new(version, Arc::new(table.clone())))));
+            .send_replace(Some(Arc::new(Published::new(version, table.clone()))));
     }
 
     /// Waits until what is known of the data planes fits.

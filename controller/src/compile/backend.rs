@@ -9,13 +9,12 @@ mod endpoints;
 mod port;
 mod sets;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
-use routetable::{EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, SharedMap, WeightedBackend};
 
 use super::Settings;
 use super::draft::{BackendRef, Draft};
@@ -51,8 +50,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// The Secrets, if they are known.
-    pub(super) fn secrets(&self) -> Option<&'a BTreeMap<Name, Arc<Secret>>> {
-        self.settings.secrets.then_some(&*self.world.secrets)
+    pub(super) fn secrets(&self) -> Option<&'a SharedMap<Name, Secret>> {
+        self.settings.secrets.then_some(&self.world.secrets)
     }
 
     /// Fills in the draft's backends; returns the sets they lead to. What does not resolve is left
@@ -143,7 +142,7 @@ impl<'a> Resolver<'a> {
 
     fn is_permitted(&self, object: &ObjectKey, service: &Name) -> bool {
         let first = Name::new(&service.namespace, "");
-        let grants = self.world.grants.range(first..);
+        let grants = self.world.grants.iter_from(&first);
         grants
             .take_while(|(name, _)| name.namespace == service.namespace)
             .any(|(_, grant)| grant.permits(object.kind, &object.namespace, &service.name))

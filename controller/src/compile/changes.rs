@@ -1,9 +1,8 @@
 //! What differs between two worlds, as far as a compilation depends on it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use routetable::difference::differing;
+use routetable::SharedMap;
 
 use super::key;
 use crate::world::{Kind, Name, ObjectKey, World};
@@ -61,14 +60,7 @@ impl Changes {
 }
 
 /// The names under which the maps hold different objects.
-fn names<V: PartialEq>(
-    old: &Arc<BTreeMap<Name, Arc<V>>>,
-    new: &Arc<BTreeMap<Name, Arc<V>>>,
-) -> BTreeSet<Name> {
-    if Arc::ptr_eq(old, new) {
-        return BTreeSet::new();
-    }
-    differing(old, new)
-        .map(|difference| difference.key.clone())
-        .collect()
+fn names<V: PartialEq>(old: &SharedMap<Name, V>, new: &SharedMap<Name, V>) -> BTreeSet<Name> {
+    let differences = old.differences(new);
+    differences.map(|difference| difference.key.clone()).collect()
 }

@@ -1,7 +1,6 @@
 //! Which objects are ours (IngressClass, its default, the annotation that came before it).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use routetable::SharedMap;
 
 use super::Settings;
 use super::field::FieldPath;
@@ -16,7 +15,7 @@ const LEGACY_NAME: &str = "holdfast";
 /// The classes of a world.
 #[derive(Debug)]
 pub(super) struct Classes<'a> {
-    by_name: &'a BTreeMap<String, Arc<IngressClass>>,
+    by_name: &'a SharedMap<String, IngressClass>,
     watch_without_class: bool,
     controller: &'a str,
 }

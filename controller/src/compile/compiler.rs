@@ -74,8 +74,8 @@ impl Compiler {
         }
         self.sets.keep_only(&self.product.table);
         Compiled {
-            table: Arc::clone(&self.product.table),
-            statuses: Arc::clone(&self.product.statuses),
+            table: self.product.table.clone(),
+            statuses: self.product.statuses.clone(),
             findings: self.findings(),
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::{EndpointSetId, RouteId, RouteTable};
+use routetable::{EndpointSetId, RouteId, RouteTable, SharedMap};
 
 use super::finding::Finding;
 use super::part::Part;
@@ -16,8 +16,8 @@ use crate::world::ObjectKey;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Product {
-    pub(super) table: Arc<RouteTable>,
-    pub(super) statuses: Arc<BTreeMap<ObjectKey, Arc<ObjectStatus>>>,
+    pub(super) table: RouteTable,
+    pub(super) statuses: SharedMap<ObjectKey, ObjectStatus>,
     /// Of the parts that have some.
     findings: BTreeMap<ObjectKey, Vec<Arc<Finding>>>,
     /// What of the table comes from each part.
@@ -41,8 +41,7 @@ impl Product {
             for route in &part.routes {
                 new.routes.push(route.id);
                 if self.table.routes.get(&route.id) != Some(route) {
-                    let table = Arc::make_mut(&mut self.table);
-                    table.routes.insert(route.id, Arc::clone(route));
+                    self.table.routes.insert(route.id, Arc::clone(route));
                 }
             }
             for set in part.served_sets() {
@@ -52,20 +51,19 @@ impl Product {
                 new.sets.push(set.id);
                 *self.givers.entry(set.id).or_default() += 1;
                 if self.table.endpoint_sets.get(&set.id) != Some(set) {
-                    let table = Arc::make_mut(&mut self.table);
-                    table.endpoint_sets.insert(set.id, Arc::clone(set));
+                    self.table.endpoint_sets.insert(set.id, Arc::clone(set));
                 }
             }
         }
         for id in old.routes.iter().filter(|id| !new.routes.contains(id)) {
-            Arc::make_mut(&mut self.table).routes.remove(id);
+            self.table.routes.remove(id);
         }
         for id in &old.sets {
             let givers = self.givers.entry(*id).or_default();
             *givers = givers.saturating_sub(1);
             if *givers == 0 {
                 self.givers.remove(id);
-                Arc::make_mut(&mut self.table).endpoint_sets.remove(id);
+                self.table.endpoint_sets.remove(id);
             }
         }
         if !new.routes.is_empty() {
@@ -84,10 +82,9 @@ impl Product {
         if self.statuses.get(key) == status {
             return;
         }
-        let statuses = Arc::make_mut(&mut self.statuses);
         match status {
-            Some(status) => drop(statuses.insert(key.clone(), Arc::clone(status))),
-            None => drop(statuses.remove(key)),
+            Some(status) => drop(self.statuses.insert(key.clone(), Arc::clone(status))),
+            None => drop(self.statuses.remove(key)),
         }
     }
 

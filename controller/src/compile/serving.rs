@@ -9,7 +9,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use routetable::canonical::content_hash;
-use routetable::difference::{Difference, differing};
+use routetable::shared_map::Difference;
 use routetable::{ObjectId, ObjectRef, Route, RouteTable};
 
 /// How many buckets there are.
@@ -42,7 +42,7 @@ impl Buckets {
     /// Goes on from the table `old`, whose buckets these are, to `new`. Routes that both share are
     /// not looked at.
     pub fn follow(&mut self, old: &RouteTable, new: &RouteTable) {
-        for Difference { old, new, .. } in differing(&old.routes, &new.routes) {
+        for Difference { old, new, .. } in old.routes.differences(&new.routes) {
             old.iter().for_each(|route| self.take(route));
             new.iter().for_each(|route| self.add(route));
         }

@@ -4,9 +4,9 @@
 //! they matter, and every Ingress with `tls` is told.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{IngressSpec, IngressTLS};
+use routetable::SharedMap;
 
 use super::field::FieldPath;
 use super::finding::Reason;
@@ -23,7 +23,7 @@ const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 /// its Secret.
 pub(super) fn check(
     spec: &IngressSpec,
-    secrets: Option<&BTreeMap<Name, Arc<Secret>>>,
+    secrets: Option<&SharedMap<Name, Secret>>,
     refs: &mut Refs,
     report: &mut Report<'_>,
 ) -> BTreeMap<String, Validity> {

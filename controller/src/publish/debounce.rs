@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use routetable::difference::differing;
 use routetable::wire::Version;
 use routetable::{Endpoint, EndpointState, RouteTable};
 use tokio::sync::watch;
@@ -45,19 +44,18 @@ pub async fn debounce(
     let mut last: Option<Arc<Published>> = None;
     loop {
         let next = compiled.borrow_and_update().clone();
-        if let Some(next) = next.filter(|next| last.as_ref().is_none_or(|last| *last.table() != *next.table))
-        {
+        if let Some(next) = next.filter(|next| last.as_ref().is_none_or(|last| *last.table() != next.table)) {
             let next = match &last {
                 Some(last) => settle(&mut compiled, last.table(), next, pace).await,
                 None => next,
             };
-            if last.as_ref().is_none_or(|last| *last.table() != *next.table) {
+            if last.as_ref().is_none_or(|last| *last.table() != next.table) {
                 let published = match &last {
                     Some(last) => {
                         let number = last.version.number + 1;
-                        last.followed_by(Version { epoch, number }, Arc::clone(&next.table))
+                        last.followed_by(Version { epoch, number }, next.table.clone())
                     }
-                    None => Published::new(Version { epoch, number: 1 }, Arc::clone(&next.table)),
+                    None => Published::new(Version { epoch, number: 1 }, next.table.clone()),
                 };
                 let published = Arc::new(published);
                 last = Some(Arc::clone(&published));
@@ -96,7 +94,8 @@ async fn settle(
 
 /// True when an endpoint that took new sessions no longer does.
 fn takes_endpoints_away(last: &RouteTable, next: &RouteTable) -> bool {
-    differing(&last.endpoint_sets, &next.endpoint_sets).any(|difference| {
+    let mut differences = last.endpoint_sets.differences(&next.endpoint_sets);
+    differences.any(|difference| {
         let Some(set) = difference.old else {
             return false;
         };

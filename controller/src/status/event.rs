@@ -221,7 +221,7 @@ mod tests {
             ..ObjectStatus::default()
         };
         let compiled = Compiled {
-            statuses: Arc::new([(object, Arc::new(status))].into()),
+            statuses: [(object, Arc::new(status))].into_iter().collect(),
             ..Compiled::default()
         };
         let said = |now: i64| -> Vec<String> {

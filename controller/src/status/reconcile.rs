@@ -12,7 +12,6 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use routetable::difference::differing;
 use routetable::{ObjectKind, ObjectRef};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -133,7 +132,7 @@ impl Reconciler {
         match self.current.take() {
             Some(last) => {
                 self.wanted.follow(&last.table, &next.table);
-                for difference in differing(&last.statuses, &next.statuses) {
+                for difference in last.statuses.differences(&next.statuses) {
                     self.due.plan(difference.key, now);
                 }
                 self.current = Some(next);

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::difference::{Difference, differing};
 use crate::encoding::append;
 use crate::id::{EndpointSetId, RouteId};
 use crate::model::{EndpointSet, Route, RouteTable};
+use crate::shared_map::Difference;
 
 pub use self::tracked::Tracked;
 
@@ -41,11 +41,11 @@ impl Digest {
     pub fn follow(self, old: &RouteTable, new: &RouteTable) -> Self {
         let Self(mut sum) = self;
         let mut buffer = Vec::with_capacity(512);
-        for Difference { old, new, .. } in differing(&old.routes, &new.routes) {
+        for Difference { old, new, .. } in old.routes.differences(&new.routes) {
             sum = sum.wrapping_sub(old.map_or(0, |route| hash_in(&mut buffer, route)));
             sum = sum.wrapping_add(new.map_or(0, |route| hash_in(&mut buffer, route)));
         }
-        for Difference { old, new, .. } in differing(&old.endpoint_sets, &new.endpoint_sets) {
+        for Difference { old, new, .. } in old.endpoint_sets.differences(&new.endpoint_sets) {
             sum = sum.wrapping_sub(old.map_or(0, |set| hash_in(&mut buffer, set)));
             sum = sum.wrapping_add(new.map_or(0, |set| hash_in(&mut buffer, set)));
         }
@@ -71,14 +71,14 @@ impl RouteTable {
     /// routes and sets removed.
     pub fn diff(&self, next: &RouteTable) -> Vec<Op> {
         let (mut puts, mut removals) = (Vec::new(), Vec::new());
-        for Difference { key, new, .. } in differing(&self.endpoint_sets, &next.endpoint_sets) {
+        for Difference { key, new, .. } in self.endpoint_sets.differences(&next.endpoint_sets) {
             match new {
                 Some(set) => puts.push(Op::PutEndpointSet(Arc::clone(set))),
                 None => removals.push(Op::RemoveEndpointSet(*key)),
             }
         }
         let sets_removed = removals.len();
-        for Difference { key, new, .. } in differing(&self.routes, &next.routes) {
+        for Difference { key, new, .. } in self.routes.differences(&next.routes) {
             match new {
                 Some(route) => puts.push(Op::PutRoute(Arc::clone(route))),
                 None => removals.push(Op::RemoveRoute(*key)),

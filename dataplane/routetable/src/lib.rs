@@ -5,13 +5,13 @@
 //! bytes and values out.
 
 pub mod canonical;
-pub mod difference;
 mod encoding;
 pub mod id;
 pub mod limits;
 pub mod matching;
 pub mod model;
 pub mod policy;
+pub mod shared_map;
 pub mod validate;
 pub mod wire;
 
@@ -21,6 +21,7 @@ pub use model::{
     RouteTable, ValueMatch, ValuePattern, WeightedBackend,
 };
 pub use policy::Timeouts;
+pub use shared_map::SharedMap;
 pub use validate::Invalid;
 
 #[cfg(test)]

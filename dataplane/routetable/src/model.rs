@@ -1,24 +1,23 @@
 //! The route table: which requests go to which endpoints, under which policy.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointSetId, RouteId};
 use crate::policy::Timeouts;
+use crate::shared_map::SharedMap;
 
 /// Everything the data plane serves, at one version.
 ///
-/// Resources sit behind `Arc`, so that a new version shares what did not change.
+/// A copy costs little, and a new version shares with the last what did not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteTable {
     /// Routes by id.
-    pub routes: BTreeMap<RouteId, Arc<Route>>,
+    pub routes: SharedMap<RouteId, Route>,
     /// Endpoint sets by id. Every set a route refers to is present, if empty.
-    pub endpoint_sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    pub endpoint_sets: SharedMap<EndpointSetId, EndpointSet>,
 }
 
 impl RouteTable {

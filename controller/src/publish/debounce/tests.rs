@@ -19,9 +19,7 @@ fn table(endpoints: &[(&str, EndpointState)]) -> Arc<Compiled> {
         endpoints: endpoints.iter().map(endpoint).collect(),
     };
     let mut compiled = Compiled::default();
-    Arc::make_mut(&mut compiled.table)
-        .endpoint_sets
-        .insert(id, Arc::new(set));
+    compiled.table.endpoint_sets.insert(id, Arc::new(set));
     Arc::new(compiled)
 }
 

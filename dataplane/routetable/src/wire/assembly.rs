@@ -1,8 +1,6 @@
 //! Puts the parts of a snapshot together. Nothing of it is used before it is whole and all that it
 //! announced holds.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -12,6 +10,7 @@ use crate::canonical::Tracked;
 use crate::id::{EndpointSetId, RouteId};
 use crate::limits::{MAX_ENDPOINT_SETS, MAX_ROUTES};
 use crate::model::{EndpointSet, Route, RouteTable};
+use crate::shared_map::SharedMap;
 
 /// Why parts are not a snapshot.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -130,8 +129,8 @@ impl SnapshotAssembly {
 }
 
 fn add<K: Ord + Copy, V>(
-    to: &mut BTreeMap<K, V>,
-    part: impl Iterator<Item = (K, V)>,
+    to: &mut SharedMap<K, V>,
+    part: impl Iterator<Item = (K, Arc<V>)>,
     announced: u32,
     name: fn(K) -> ResourceId,
 ) -> Result<(), AssemblyError> {
@@ -139,11 +138,8 @@ fn add<K: Ord + Copy, V>(
         if to.len() >= announced as usize {
             return Err(AssemblyError::Count);
         }
-        match to.entry(id) {
-            Entry::Vacant(place) => {
-                place.insert(resource);
-            }
-            Entry::Occupied(_) => return Err(AssemblyError::Duplicate(name(id))),
+        if to.insert(id, resource).is_some() {
+            return Err(AssemblyError::Duplicate(name(id)));
         }
     }
     Ok(())
