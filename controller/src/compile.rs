@@ -15,6 +15,7 @@ mod changes;
 mod class;
 mod compiler;
 mod conflict;
+mod dependents;
 mod draft;
 pub mod field;
 pub mod finding;

@@ -42,21 +42,6 @@ impl Changes {
             resolved: old.resolved != new.resolved,
         }
     }
-
-    /// True when objects that did not change themselves may mean something else now.
-    pub(super) fn reach_others(&self) -> bool {
-        let Self {
-            objects: _,
-            classes,
-            services,
-            slices,
-            secrets,
-            grants,
-            resolved,
-        } = self;
-        let names = [services, slices, secrets];
-        *classes || *grants || *resolved || names.iter().any(|names| !names.is_empty())
-    }
 }
 
 /// The names under which the maps hold different objects.

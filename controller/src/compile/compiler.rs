@@ -1,8 +1,7 @@
 //! A compilation that goes on from the last one.
 //!
-//! Owns the parts of every object and the endpoint sets. A change costs what it touches, besides
-//! walks that only compare addresses; the result is that of a compilation from nothing, and what
-//! did not change keeps its `Arc`.
+//! Owns the parts of every object and the endpoint sets. A change costs what it touches; the result
+//! is that of a compilation from nothing, and what did not change keeps its `Arc`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use routetable::HostPattern;
 use super::backend::{Resolver, Sets};
 use super::changes::Changes;
 use super::class::Classes;
+use super::dependents::Dependents;
 use super::finding::Finding;
 use super::part::{Part, Source};
 use super::product::Product;
@@ -24,6 +24,7 @@ pub struct Compiler {
     settings: Settings,
     world: World,
     parts: BTreeMap<ObjectKey, Part>,
+    dependents: Dependents,
     /// The parts with rules on each host.
     claims: BTreeMap<HostPattern, BTreeSet<ObjectKey>>,
     sets: Sets,
@@ -41,6 +42,7 @@ impl Compiler {
             settings,
             world: World::default(),
             parts: BTreeMap::new(),
+            dependents: Dependents::default(),
             claims: BTreeMap::new(),
             sets: Sets::default(),
             slices: BTreeMap::new(),
@@ -82,11 +84,10 @@ impl Compiler {
 
     /// The objects that may mean something else now.
     fn touched(&self, changes: &Changes) -> BTreeSet<ObjectKey> {
-        let mut touched = changes.objects.clone();
-        if changes.reach_others() {
-            let parts = self.parts.iter();
-            let others = parts.filter(|(_, part)| part.is_touched_by(changes));
-            touched.extend(others.map(|(key, _)| key.clone()));
+        let mut touched = self.dependents.of(changes);
+        touched.extend(changes.objects.iter().cloned());
+        if changes.classes {
+            touched.extend(self.parts.keys().cloned());
         }
         touched
     }
@@ -104,6 +105,12 @@ impl Compiler {
             };
             let old = self.parts.remove(key);
             let mut new = source.map(|source| Part::new(key.clone(), source, &classes, &mut resolver));
+            if let Some(old) = &old {
+                self.dependents.remove(key, old.refs());
+            }
+            if let Some(new) = &new {
+                self.dependents.add(key, new.refs());
+            }
             let claims_as = |(old, new): (&Part, &Part)| old.claims_as(new);
             if !old.as_ref().zip(new.as_ref()).is_some_and(claims_as) {
                 for host in old.iter().flat_map(Part::hosts) {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use routetable::{EndpointSet, EndpointSetId, HostPattern, Route, validate};
 
 use super::backend::Resolver;
-use super::changes::Changes;
 use super::class::Classes;
 use super::conflict::Loss;
 use super::draft::Draft;
@@ -92,9 +91,9 @@ impl Part {
         }
     }
 
-    /// True when it may mean something else after these changes of other objects.
-    pub(super) fn is_touched_by(&self, changes: &Changes) -> bool {
-        changes.classes || self.refs.touch(changes)
+    /// What it refers to.
+    pub(super) fn refs(&self) -> &Refs {
+        &self.refs
     }
 
     /// The hosts of its rules.
