@@ -3,7 +3,7 @@
 {{- define "holdfast.warnings" -}}
 {{- $least := ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled | int }}
 {{- $deployment := eq .Values.kind "Deployment" }}
-{{- if and $deployment (lt $least 2) }}
+{{- if and $deployment (eq $least 1) }}
 - One replica: while its node is drained, nobody can connect. Set `replicaCount: 2`.
 {{- end }}
 {{- if and $deployment (or .Values.hostNetwork .Values.dataplane.hostPort.enabled) }}
@@ -20,6 +20,13 @@
 - `controller.updateStatus` is false: no status says whether an object is served, and 'kubectl wait' does not return.
 {{- else if not (or .Values.service.enabled .Values.controller.publishAddresses) }}
 - Statuses hold no address, for want of a Service. Set `controller.publishAddresses`.
+{{- end }}
+{{- if and (ne .Values.ingressClass.name "holdfast") (eq .Values.ingressClass.controllerValue "holdfast.dev/ingress-controller") }}
+- `ingressClass.controllerValue` is that of a first installation: beside one, both serve the objects of both classes. Set it
+  to a name of its own, such as 'holdfast.dev/{{ .Values.ingressClass.name }}'; it cannot be changed later.
+{{- end }}
+{{- if and $deployment (eq $least 0) }}
+- `replicaCount: 0` serves nothing.
 {{- end }}
 {{- if not .Values.ingressClass.enabled }}
 - `ingressClass.enabled` is false: nothing is served until an IngressClass '{{ .Values.ingressClass.name }}' with

@@ -1,4 +1,4 @@
-//! Settings of an Ingress under our prefix, `holdfast.dev/`.
+//! Settings of an Ingress under our prefix, `holdfast.dev/`, and what of ingress-nginx must not be ignored.
 //!
 //! Values are read as those of a WebSocketRoute. A tuning value that can't be read leaves the
 //! default in its place; a setting that guards something and is not in this version, or is
@@ -16,6 +16,7 @@ use crate::did_you_mean::closest;
 use crate::world::Ingress;
 
 const PREFIX: &str = "holdfast.dev/";
+const NGINX: &str = "nginx.ingress.kubernetes.io/";
 const CONNECT: &str = "connect-timeout";
 const HANDSHAKE: &str = "handshake-timeout";
 const IDLE: &str = "idle-timeout";
@@ -80,6 +81,10 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
     for key in ingress.annotations.keys() {
         match key.strip_prefix(PREFIX) {
             Some(name) => is_closed |= !WORKING.contains(&name) && closes(key, name, report),
+            None if key.strip_prefix(NGINX).is_some_and(guards_in_nginx) => {
+                report.error(&field(key), Reason::UnsupportedAnnotation, unguarded(key));
+                is_closed = true;
+            }
             None if key.contains('/') && !key.ends_with("/ingress.class") => {
                 let message = format!("annotation '{key}' has no effect; {HINT}");
                 report.warning(&field(key), Reason::UnsupportedAnnotation, message);
@@ -96,15 +101,34 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
 const HINT: &str =
     "time limits are set by 'holdfast.dev/idle-timeout' and its like, matches by a WebSocketRoute";
 
+const CLOSED: &str = "every rule of this Ingress answers 503";
+
+fn unguarded(key: &str) -> String {
+    format!(
+        "annotation '{key}' is not in this version; {CLOSED} rather than be served without it; remove it to serve"
+    )
+}
+
+/// True for annotations of ingress-nginx that keep somebody out, or that may hold what does.
+fn guards_in_nginx(name: &str) -> bool {
+    let starts = [
+        "auth-",
+        "limit-",
+        "enable-modsecurity",
+        "enable-owasp",
+        "modsecurity-",
+    ];
+    let ends = ["-snippet", "-source-range"];
+    name == "satisfy"
+        || starts.iter().any(|start| name.starts_with(start))
+        || ends.iter().any(|end| name.ends_with(end))
+}
+
 /// Reports a key that has no effect; true when nothing may be served without it.
 fn closes(key: &str, name: &str, report: &mut Report<'_>) -> bool {
     let field = field(key);
-    let closed = "every rule of this Ingress answers 503";
     if GUARDS.contains(&name) {
-        let message = format!(
-            "annotation '{key}' is not in this version; {closed} rather than be served without it; remove it to serve"
-        );
-        report.error(&field, Reason::UnsupportedAnnotation, message);
+        report.error(&field, Reason::UnsupportedAnnotation, unguarded(key));
         return true;
     }
     if LATER.contains(&name) {
@@ -121,7 +145,7 @@ fn closes(key: &str, name: &str, report: &mut Report<'_>) -> bool {
     let guards = meant.is_some_and(|meant| GUARDS.contains(&meant))
         || GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if guards {
-        let message = format!("unknown annotation '{key}', which seems to guard something; {closed}; {hint}");
+        let message = format!("unknown annotation '{key}', which seems to guard something; {CLOSED}; {hint}");
         report.error(&field, Reason::UnsupportedAnnotation, message);
     } else {
         let message = format!("unknown annotation '{key}'; {hint}");

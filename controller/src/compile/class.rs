@@ -9,8 +9,8 @@ use super::report::Report;
 use crate::world::{Ingress, IngressClass, WebSocketRoute, World};
 
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
-/// What the annotation says to mean us where no IngressClass exists.
-const LEGACY_NAME: &str = "holdfast";
+/// The name of the class that the chart makes.
+const CLASS: &str = "holdfast";
 
 /// The classes of a world.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<'a> Classes<'a> {
         let annotation = ingress.annotations.get(ANNOTATION).map(String::as_str);
         let field = FieldPath::new("metadata.annotations").field(ANNOTATION);
         match (ingress.spec.ingress_class_name.as_deref(), annotation) {
-            (None, Some(name)) if name == LEGACY_NAME && !self.by_name.contains_key(name) => true,
+            (None, Some(name)) if name == CLASS && !self.by_name.contains_key(name) => true,
             (None, Some(name)) => self.claim(Some(name), &field, report),
             (Some(name), Some(other)) => {
                 let message = format!(
@@ -67,6 +67,8 @@ impl<'a> Classes<'a> {
                 );
                 false
             }
+            // A folder of manifests for a cluster in which the chart has made the class.
+            None if self.watch_without_class && self.by_name.is_empty() && name == CLASS => true,
             None => {
                 let found: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
                 let found = match found.as_slice() {

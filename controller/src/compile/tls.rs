@@ -32,7 +32,7 @@ pub(super) fn check(
     let field = FieldPath::new("spec.tls");
     if !entries.is_empty() {
         let message = "`spec.tls` has no effect in this version; its hosts are served without TLS";
-        report.info(&field, Reason::TlsNotServed, message);
+        report.warning(&field, Reason::TlsNotServed, message);
     }
     let Some(secrets) = secrets else {
         return valid;

@@ -39,7 +39,12 @@ fn they_hold_the_next_commands() -> Result<()> {
 fn they_warn_of_what_may_surprise() -> Result<()> {
     let default = notes(&[])?;
     for (value, warning) in [
+        ("replicaCount=0", "- `replicaCount: 0` serves nothing."),
         ("replicaCount=1", "- One replica:"),
+        (
+            "ingressClass.name=team",
+            "such as 'holdfast.dev/team'; it cannot be changed later.",
+        ),
         ("hostNetwork=true", "- Two pods with the same host port"),
         ("hostNetwork=true", "- `hostNetwork` is refused"),
         (

@@ -42,7 +42,7 @@ async fn advice(subnet: Subnet) -> Result<()> {
         (
             "holdfast.dev/idle-timeuot",
             "1h",
-            "unknown annotation 'holdfast.dev/idle-timeuot'; Holdfast knows 'holdfast.dev/connect-timeout'",
+            "annotation 'holdfast.dev/idle-timeuot' is misspelt or not in this version, which knows 'holdfast.dev/connect-timeout'",
         ),
         (
             "holdfast.dev/idle-timeout",
@@ -81,10 +81,10 @@ async fn mistakes(subnet: Subnet) -> Result<()> {
             "write '3600s'; kept the default 1h",
         ),
         (
-            "nginx.ingress.kubernetes.io/configuration-snippet",
-            "deny all;",
+            "nginx.ingress.kubernetes.io/proxy-read-timeout",
+            "3600",
             "UnsupportedAnnotation",
-            "annotation 'nginx.ingress.kubernetes.io/configuration-snippet' has no effect",
+            "annotation 'nginx.ingress.kubernetes.io/proxy-read-timeout' has no effect",
         ),
     ];
     for (key, value, reason, words) in MISTAKES {
@@ -95,6 +95,10 @@ async fn mistakes(subnet: Subnet) -> Result<()> {
     for (key, words) in [
         ("holdfast.dev/allow-source-ranges", "is not in this version"),
         ("holdfast.dev/auth-servic", "which seems to guard something"),
+        (
+            "nginx.ingress.kubernetes.io/whitelist-source-range",
+            "is not in this version",
+        ),
     ] {
         server.apply(&annotated(key, "10.0.0.0/8")).await?;
         replica
