@@ -33,7 +33,8 @@ pub(crate) fn render(compiled: &Compiled, report: &[Finding]) -> Value {
 
 fn render_route(route: &Route, table: &RouteTable) -> Value {
     let backends = route.backends.iter().map(|backend| {
-        let set = &table.endpoint_sets[&backend.endpoint_set];
+        let set = table.endpoint_sets.get(&backend.endpoint_set);
+        let set = set.expect("sound tables hold every set that a route leads to");
         (
             format!("{}/{}:{}", set.namespace, set.service, set.port),
             json!(backend.weight),

@@ -9,7 +9,6 @@ mod difference;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Index;
 use std::sync::Arc;
 
 pub use self::difference::Difference;
@@ -178,18 +177,6 @@ impl<K: Ord + Clone, V> FromIterator<(K, Arc<V>)> for SharedMap<K, V> {
             chunks.push(Arc::new(sorted.by_ref().take(MAX_CHUNK / 2).collect()));
         }
         Self { chunks, len }
-    }
-}
-
-impl<K: Borrow<Q>, Q: Ord + ?Sized, V> Index<&Q> for SharedMap<K, V> {
-    type Output = Arc<V>;
-
-    /// The value of a key that must have one.
-    fn index(&self, key: &Q) -> &Arc<V> {
-        match self.get(key) {
-            Some(value) => value,
-            None => panic!("no such key"),
-        }
     }
 }
 

@@ -51,7 +51,7 @@ fn another_object_moves_only_its_bucket() {
 #[test]
 fn following_a_change_equals_counting_anew() {
     let (old, mut new) = (table(&["a", "b", "c"], "/"), table(&["b", "c", "d"], "/x"));
-    let shared = &old.routes[&RouteId::new(&source("c"), "rule")];
+    let shared = old.routes.get(&RouteId::new(&source("c"), "rule")).unwrap();
     new.routes.insert(shared.id, Arc::clone(shared));
     let mut followed = buckets(&old);
     followed.follow(&old, &new);
