@@ -15,7 +15,7 @@ use crate::config::Kubernetes;
 use crate::metrics::Metrics;
 use crate::publish::peers::Peers;
 use crate::source::cluster::connect::{self, Credentials};
-use crate::source::cluster::observed::Board;
+use crate::source::cluster::observed::{Board, field_manager};
 use crate::source::cluster::{Cluster, Namespaces, Scope};
 use crate::status::{self, Identity, Publish};
 
@@ -52,6 +52,7 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
         namespaces,
         secrets: settings.watch_secrets,
         external_names: settings.allow_external_names,
+        manager: field_manager(&settings.controller_name).to_owned(),
     };
     let cluster = Cluster::open(client.clone(), &scope, board.clone()).await;
     let identity = Identity {

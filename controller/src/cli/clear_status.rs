@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Exit;
+use crate::compile::CONTROLLER;
 use crate::source::cluster::connect::{Credentials, client};
 use crate::status::clear;
 
@@ -20,6 +21,9 @@ pub(super) struct Args {
     /// Context of the kubeconfig; its current one if absent
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     context: Option<String>,
+    /// Name of the controller that wrote them
+    #[arg(long, value_name = "NAME", default_value = CONTROLLER)]
+    controller_name: String,
     /// Only in these namespaces, such as 'team-a,team-b'; in all if absent
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     namespaces: Vec<String>,
@@ -34,10 +38,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = client(&credentials).await?;
     let mut cleared = 0;
     if args.namespaces.is_empty() {
-        cleared += clear(&client, None).await?;
+        cleared += clear(&client, &args.controller_name, None).await?;
     }
     for namespace in &args.namespaces {
-        cleared += clear(&client, Some(namespace)).await?;
+        cleared += clear(&client, &args.controller_name, Some(namespace)).await?;
     }
     println!(
         "cleared {cleared} {}",

@@ -78,10 +78,10 @@ pub(super) struct Annotated {
 /// Reads the annotations of an Ingress.
 pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
     let mut is_closed = false;
-    for key in ingress.annotations.keys() {
+    for (key, value) in &ingress.annotations {
         match key.strip_prefix(PREFIX) {
             Some(name) => is_closed |= !WORKING.contains(&name) && closes(key, name, report),
-            None if key.strip_prefix(NGINX).is_some_and(guards_in_nginx) => {
+            None if key.strip_prefix(NGINX).is_some_and(guards_in_nginx) && !is_off(value) => {
                 report.error(&field(key), Reason::UnsupportedAnnotation, unguarded(key));
                 is_closed = true;
             }
@@ -113,15 +113,21 @@ fn unguarded(key: &str) -> String {
 fn guards_in_nginx(name: &str) -> bool {
     let starts = [
         "auth-",
-        "limit-",
         "enable-modsecurity",
         "enable-owasp",
+        "global-rate-limit",
+        "limit-",
         "modsecurity-",
     ];
     let ends = ["-snippet", "-source-range"];
     name == "satisfy"
         || starts.iter().any(|start| name.starts_with(start))
         || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// True for the values by which something is turned off there.
+fn is_off(value: &str) -> bool {
+    matches!(value.trim(), "false" | "off")
 }
 
 /// Reports a key that has no effect; true when nothing may be served without it.

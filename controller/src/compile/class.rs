@@ -2,10 +2,10 @@
 
 use routetable::SharedMap;
 
-use super::Settings;
 use super::field::FieldPath;
 use super::finding::Reason;
 use super::report::Report;
+use super::{CONTROLLER, Settings};
 use crate::world::{Ingress, IngressClass, WebSocketRoute, World};
 
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -34,7 +34,7 @@ impl<'a> Classes<'a> {
         let annotation = ingress.annotations.get(ANNOTATION).map(String::as_str);
         let field = FieldPath::new("metadata.annotations").field(ANNOTATION);
         match (ingress.spec.ingress_class_name.as_deref(), annotation) {
-            (None, Some(name)) if name == CLASS && !self.by_name.contains_key(name) => true,
+            (None, Some(name)) if self.is_charts(name) && !self.by_name.contains_key(name) => true,
             (None, Some(name)) => self.claim(Some(name), &field, report),
             (Some(name), Some(other)) => {
                 let message = format!(
@@ -68,7 +68,7 @@ impl<'a> Classes<'a> {
                 false
             }
             // A folder of manifests for a cluster in which the chart has made the class.
-            None if self.watch_without_class && self.by_name.is_empty() && name == CLASS => true,
+            None if self.watch_without_class && self.by_name.is_empty() && self.is_charts(name) => true,
             None => {
                 let found: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
                 let found = match found.as_slice() {
@@ -80,6 +80,11 @@ impl<'a> Classes<'a> {
                 false
             }
         }
+    }
+
+    /// True for the class that the chart makes for a controller of this name, unless told otherwise.
+    fn is_charts(&self, name: &str) -> bool {
+        name == CLASS && self.controller == CONTROLLER
     }
 
     fn claim_without_class(&self, field: &FieldPath, report: &mut Report<'_>) -> bool {

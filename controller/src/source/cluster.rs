@@ -23,7 +23,7 @@ use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::feed::{Change, FeedId, Tidings};
 use self::identity::{Answer, Identity};
@@ -49,6 +49,8 @@ pub struct Scope {
     pub secrets: bool,
     /// Looks up the hosts of Services of type ExternalName.
     pub external_names: bool,
+    /// See [`observed::field_manager`].
+    pub manager: String,
 }
 
 /// The namespaces whose objects are watched.
@@ -78,6 +80,8 @@ pub struct Cluster {
     is_complete: bool,
     /// Watches whose complete list was not believed.
     doubted: BTreeSet<FeedId>,
+    /// Namespaces that fit, of which fewer are left than before.
+    doubted_selection: Option<BTreeSet<String>>,
     ask_again: Instant,
     said_doubt: Option<String>,
 }
@@ -87,7 +91,7 @@ impl Cluster {
     pub async fn open(client: Client, scope: &Scope, board: Board) -> Self {
         let (out, changes) = mpsc::channel(QUEUE);
         let (gate, gated) = watch::channel(false);
-        let starter = feed::Starter::new(client.clone(), scope.secrets, gated, out.clone()).await;
+        let starter = feed::Starter::new(client.clone(), scope, gated, out.clone()).await;
         let mut cluster = Self {
             index: Index::new(board),
             starter,
@@ -101,6 +105,7 @@ impl Cluster {
             started: Instant::now(),
             is_complete: false,
             doubted: BTreeSet::new(),
+            doubted_selection: None,
             ask_again: Instant::now(),
             said_doubt: None,
         };
@@ -143,7 +148,7 @@ impl Cluster {
             tokio::select! {
                 Some(change) = self.changes.recv() => self.take(change).await,
                 () = sleep_until(patience), if now < patience => {}
-                () = sleep_until(self.ask_again), if !self.doubted.is_empty() => self.settle_doubts().await,
+                () = sleep_until(self.ask_again), if self.doubts() => self.settle_doubts().await,
                 () = self.secrets.due() => self.secrets.ask(self.index.missing_secrets()),
             }
         }
@@ -156,10 +161,17 @@ impl Cluster {
 
     async fn take(&mut self, change: Change) {
         match change {
-            Change::Namespaces(selected) => self.select(&selected),
+            Change::Namespaces(selected) => {
+                let lacks = |name: &String| !selected.contains(name);
+                let lacks_some = self.by_namespace.keys().any(lacks);
+                self.enter_all(&selected);
+                self.doubt();
+                self.doubted_selection = Some(selected).filter(|_| lacks_some);
+            }
+            // What is under way from a server that lags behind may still come.
             Change::Feed(feed, Tidings::Done) if self.index.would_drop(feed) => {
+                self.doubt();
                 self.doubted.insert(feed);
-                self.settle_doubts().await;
             }
             Change::Feed(feed, tidings) => {
                 if matches!(tidings, Tidings::Begin | Tidings::Done) {
@@ -184,12 +196,27 @@ impl Cluster {
 
     /// A list lacks what was there. That is what an API server says that lost its data, too: it is believed
     /// once it comes from the cluster that was seen first.
+    fn doubt(&mut self) {
+        if !self.doubts() {
+            self.ask_again = Instant::now() + DOUBT;
+        }
+    }
+
+    fn doubts(&self) -> bool {
+        !self.doubted.is_empty() || self.doubted_selection.is_some()
+    }
+
     async fn settle_doubts(&mut self) {
+        let answer = self.identity.compare().await;
         self.ask_again = Instant::now() + DOUBT;
-        match self.identity.compare().await {
+        match answer {
             Answer::Same => {
+                self.said_doubt = None;
                 for feed in std::mem::take(&mut self.doubted) {
                     self.index.take(feed, Tidings::Done);
+                }
+                if let Some(selected) = self.doubted_selection.take() {
+                    self.leave_all_but(&selected);
                 }
             }
             Answer::Another(what) if self.said_doubt.as_ref() != Some(&what) => {
@@ -199,17 +226,27 @@ impl Cluster {
                 );
                 self.said_doubt = Some(what);
             }
+            Answer::None if self.said_doubt.is_none() => {
+                let what =
+                    "the API server lacks objects that were there, and does not say which cluster it is";
+                warn!("{what}; keeping what is served meanwhile");
+                self.said_doubt = Some(what.to_owned());
+            }
             Answer::Another(_) | Answer::None => {}
         }
     }
 
-    fn select(&mut self, selected: &BTreeSet<String>) {
+    fn enter_all(&mut self, selected: &BTreeSet<String>) {
         for name in selected {
             if !self.by_namespace.contains_key(name) {
                 info!(namespace = %name, "its labels fit: watching it");
                 self.enter(name);
             }
         }
+        self.index.namespaces_are_known();
+    }
+
+    fn leave_all_but(&mut self, selected: &BTreeSet<String>) {
         let left: Vec<String> = self
             .by_namespace
             .keys()
@@ -223,7 +260,6 @@ impl Cluster {
                 self.index.forget(feed);
             }
         }
-        self.index.namespaces_are_known();
     }
 
     fn enter(&mut self, namespace: &str) {

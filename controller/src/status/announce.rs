@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::Identity;
 use super::serving::Serving;
-use crate::source::cluster::observed::FIELD_MANAGER;
+use crate::source::cluster::observed::field_manager;
 
 /// The label that names the common Lease.
 pub(super) const REPLICA_OF: &str = "holdfast.dev/replica-of";
@@ -44,7 +44,7 @@ pub(super) async fn announce(
             .map(|buckets| buckets.encode());
         said = now.or(said);
         let lease = lease(identity, &name, said.as_deref());
-        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let params = PatchParams::apply(field_manager(&identity.controller)).force();
         let patch = Patch::Apply(&lease);
         let written = timeout(identity.duration / SIGNS, leases.patch(&name, &params, &patch)).await;
         match written {

@@ -10,21 +10,22 @@ use serde_json::json;
 use tracing::info;
 
 use crate::crd::websocketroute::WebSocketRoute;
-use crate::source::cluster::observed::FIELD_MANAGER;
+use crate::source::cluster::observed::field_manager;
 
 /// Objects of one page of a list.
 const PAGE: u32 = 500;
 
-/// Removes what we own of the statuses of Ingresses and WebSocketRoutes, in a namespace or in all; yields how
-/// many there were.
+/// Removes what the controller of this name owns of the statuses of Ingresses and WebSocketRoutes, in a namespace
+/// or in all; yields how many there were.
 ///
 /// # Errors
 /// The API server refuses, or is not there.
-pub async fn clear(client: &Client, namespace: Option<&str>) -> anyhow::Result<usize> {
-    let ingresses = clear_kind::<Ingress>(client, namespace)
+pub async fn clear(client: &Client, controller: &str, namespace: Option<&str>) -> anyhow::Result<usize> {
+    let manager = field_manager(controller);
+    let ingresses = clear_kind::<Ingress>(client, manager, namespace)
         .await
         .context("clearing the statuses of Ingresses")?;
-    let routes = clear_kind::<WebSocketRoute>(client, namespace).await;
+    let routes = clear_kind::<WebSocketRoute>(client, manager, namespace).await;
     let routes = match routes {
         // Without the definition there are none.
         Err(kube::Error::Api(status)) if status.code == 404 => 0,
@@ -33,7 +34,7 @@ pub async fn clear(client: &Client, namespace: Option<&str>) -> anyhow::Result<u
     Ok(ingresses + routes)
 }
 
-async fn clear_kind<K>(client: &Client, namespace: Option<&str>) -> Result<usize, kube::Error>
+async fn clear_kind<K>(client: &Client, manager: &str, namespace: Option<&str>) -> Result<usize, kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -48,7 +49,7 @@ where
     let mut cleared = 0;
     loop {
         let page = all.list_metadata(&params).await?;
-        for object in page.items.iter().filter(|object| is_ours(object)) {
+        for object in page.items.iter().filter(|object| is_owned(object, manager)) {
             let (name, namespace) = (object.name_any(), object.namespace().unwrap_or_default());
             let api: Api<K> = Api::namespaced(client.clone(), &namespace);
             let body = json!({
@@ -58,11 +59,7 @@ where
                 "status": {},
             });
             let patched = api
-                .patch_status(
-                    &name,
-                    &PatchParams::apply(FIELD_MANAGER).force(),
-                    &Patch::Apply(body),
-                )
+                .patch_status(&name, &PatchParams::apply(manager).force(), &Patch::Apply(body))
                 .await;
             match patched {
                 Ok(_) => {
@@ -80,9 +77,9 @@ where
     }
 }
 
-fn is_ours<K>(object: &PartialObjectMeta<K>) -> bool {
+fn is_owned<K>(object: &PartialObjectMeta<K>, manager: &str) -> bool {
     let mut managers = object.metadata.managed_fields.iter().flatten();
     managers.any(|entry| {
-        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.as_deref() == Some("status")
+        entry.manager.as_deref() == Some(manager) && entry.subresource.as_deref() == Some("status")
     })
 }

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 use super::Identity;
 use super::lead::Leadership;
 use crate::compile::{Compiled, Finding, Reason, Severity};
-use crate::source::cluster::observed::{Board, FIELD_MANAGER};
+use crate::source::cluster::observed::{Board, field_manager};
 use crate::world::ObjectKey;
 
 /// Remarks that wait to be told; what is beyond is dropped.
@@ -186,7 +186,7 @@ async fn tell(
             api.patch(
                 &name,
                 &PatchParams {
-                    field_manager: Some(FIELD_MANAGER.to_owned()),
+                    field_manager: Some(field_manager(&identity.controller).to_owned()),
                     ..PatchParams::default()
                 },
                 &Patch::Merge(again),

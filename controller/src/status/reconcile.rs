@@ -81,7 +81,7 @@ impl Reconciler {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            writer: Writer::new(client),
+            writer: Writer::new(client, &identity.controller),
             controller: identity.controller.clone(),
             compiled: sources.compiled.clone(),
             board: sources.board.clone(),

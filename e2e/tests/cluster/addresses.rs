@@ -25,6 +25,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "addresses::go_when_the_class_moves_away_and_by_clear_status",
             cleared,
         ),
+        trial(
+            "addresses::of_two_installations_stand_side_by_side",
+            two_installations,
+        ),
     ]
 }
 
@@ -74,6 +78,20 @@ async fn from_service(subnet: Subnet) -> Result<()> {
     Ok(())
 }
 
+/// `holdfast clear-status` as the administrator.
+async fn clear_status(server: &ApiServer, more: &[&str]) -> Result<()> {
+    let mut command = Command::new(binaries::find("holdfast")?);
+    command
+        .arg("clear-status")
+        .arg("--kubeconfig")
+        .arg(server.admin_kubeconfig())
+        .args(more);
+    let mut clear = Child::start_bound(&command)?;
+    let status = clear.exited(SOON).await?;
+    ensure!(status.success(), "clear-status: {status}");
+    Ok(())
+}
+
 async fn cleared(subnet: Subnet) -> Result<()> {
     let mut setting = Setting::start(subnet, &[]).await?;
     let Setting {
@@ -109,14 +127,7 @@ async fn cleared(subnet: Subnet) -> Result<()> {
     until_addresses(server, &stayed, &[&address]).await?;
 
     replica.end_controller().await?;
-    let mut command = Command::new(binaries::find("holdfast")?);
-    command
-        .arg("clear-status")
-        .arg("--kubeconfig")
-        .arg(server.admin_kubeconfig());
-    let mut clear = Child::start_bound(&command)?;
-    let status = clear.exited(SOON).await?;
-    ensure!(status.success(), "clear-status: {status}");
+    clear_status(server, &[]).await?;
     for path in [&stayed, &chat] {
         until_addresses(server, path, &[]).await?;
     }
@@ -127,5 +138,72 @@ async fn cleared(subnet: Subnet) -> Result<()> {
     );
     // The data plane goes on.
     replica.until_served("staying.test", "/").await?;
+    Ok(())
+}
+
+const TEAM: &str = "
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: team}
+spec: {controller: holdfast.dev/team}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: theirs, namespace: team-a}
+spec:
+  ingressClassName: team
+  rules:
+  - host: theirs.test
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: theirs, port: {number: 80}}}}]}
+";
+
+/// One for everybody, and one for a team whose objects the first sees, too.
+async fn two_installations(subnet: Subnet) -> Result<()> {
+    let setting = Setting::start(subnet, &[]).await?;
+    let Setting {
+        server,
+        replica,
+        web,
+        chart,
+    } = &setting;
+    server.kubectl(&["create", "namespace", "team-a"]).await?;
+    let address = subnet.ip(11).to_string();
+    let own = [
+        "--controller-name=holdfast.dev/team",
+        "--watch-namespaces=team-a",
+        "--lease-name=team",
+        "--publish-address",
+        &address,
+    ];
+    let team = Replica::start(subnet, chart, 1, &own).await?;
+    server.apply(TEAM).await?;
+    let theirs = ingress("team-a", "theirs");
+    until_addresses(server, &theirs, &[&address]).await?;
+    let written = server.get(&theirs).await?;
+    // Whatever happens to the first meanwhile, it writes nothing there.
+    server.apply(&App::new("ours", &[web.addr]).yaml()).await?;
+    server.until_ready(&at("default", "ours"), SOON).await?;
+    let now = server.get(&theirs).await?;
+    ensure!(
+        now["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"],
+        "the status was written by the other installation:\n{written}\n{now}"
+    );
+    let reason = replica.reason("theirs.test", "/").await?;
+    ensure!(
+        reason.as_deref() == Some("NoRoute"),
+        "the first serves it: {reason:?}"
+    );
+    let reason = team.reason("theirs.test", "/").await?;
+    ensure!(
+        reason.as_deref() == Some("NoReadyEndpoints"),
+        "the team's does not serve it: {reason:?}"
+    );
+    drop(team);
+    let mine = ["--controller-name", "holdfast.dev/team", "--namespaces", "team-a"];
+    clear_status(server, &mine).await?;
+    until_addresses(server, &theirs, &[]).await?;
+    let ours = server.get(&at("default", "ours")).await?;
+    ensure!(!addresses(&ours).is_empty(), "the first lost its own: {ours}");
     Ok(())
 }

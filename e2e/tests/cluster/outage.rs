@@ -26,7 +26,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             lost_history,
         ),
         trial("outage::a_server_that_comes_back_empty_empties_nothing", empty),
-        trial("outage::another_cluster_is_not_taken_for_an_empty_one", another),
+        trial(
+            "outage::another_cluster_is_not_taken_for_an_empty_one",
+            |subnet| another(subnet, &[]),
+        ),
+        trial(
+            "outage::namespaces_that_another_cluster_lacks_are_not_left",
+            |subnet| another(subnet, &["controller.watchNamespaceSelector=team=chat"]),
+        ),
     ]
 }
 
@@ -42,6 +49,8 @@ const NEW_TOKEN: Duration = Duration::from_secs(90);
 
 /// Applies what the scene is about.
 async fn furnish(setting: &Setting, echo: &Echo) -> Result<()> {
+    let label = ["label", "namespace", "default", "--overwrite", "team=chat"];
+    setting.server.kubectl(&label).await?;
     let backend = Backend::new("steady", 1, &[echo.addr]);
     setting.serve("before").await?;
     setting.server.apply(&backend.yaml()).await?;
@@ -57,8 +66,8 @@ struct Scene {
 }
 
 impl Scene {
-    async fn start(subnet: Subnet) -> Result<Self> {
-        let setting = Setting::start(subnet, &[]).await?;
+    async fn start(subnet: Subnet, values: &[&str]) -> Result<Self> {
+        let setting = Setting::start(subnet, values).await?;
         let echo = Echo::plain_at(subnet.at(110, 8080)).await?;
         furnish(&setting, &echo).await?;
         setting.server.until_ready(&at("default", "steady"), SOON).await?;
@@ -106,7 +115,7 @@ impl Scene {
 }
 
 async fn two_minutes(subnet: Subnet) -> Result<()> {
-    let mut scene = Scene::start(subnet).await?;
+    let mut scene = Scene::start(subnet, &[]).await?;
     scene.setting.server.kill();
     scene.goes_on(Duration::from_secs(120)).await?;
     scene.setting.server.resume().await?;
@@ -117,7 +126,7 @@ async fn two_minutes(subnet: Subnet) -> Result<()> {
 }
 
 async fn lost_history(subnet: Subnet) -> Result<()> {
-    let mut scene = Scene::start(subnet).await?;
+    let mut scene = Scene::start(subnet, &[]).await?;
     // Nothing answers, and no connection ends.
     scene.setting.server.freeze()?;
     scene.goes_on(Duration::from_secs(5)).await?;
@@ -143,7 +152,7 @@ async fn lost_history(subnet: Subnet) -> Result<()> {
 }
 
 async fn empty(subnet: Subnet) -> Result<()> {
-    let mut scene = Scene::start(subnet).await?;
+    let mut scene = Scene::start(subnet, &[]).await?;
     scene.setting.server.wipe()?;
     scene.setting.server.resume().await?;
     // Nobody knows the replica's token.
@@ -159,8 +168,8 @@ async fn empty(subnet: Subnet) -> Result<()> {
 }
 
 /// Credentials that the other cluster takes, too: those of an administrator.
-async fn another(subnet: Subnet) -> Result<()> {
-    let mut scene = Scene::start(subnet).await?;
+async fn another(subnet: Subnet, values: &'static [&'static str]) -> Result<()> {
+    let mut scene = Scene::start(subnet, values).await?;
     let Setting {
         server,
         replica,
@@ -177,7 +186,7 @@ async fn another(subnet: Subnet) -> Result<()> {
     let words = ["lacks objects that were there", "another cluster"];
     scene.setting.replica.logs()?.line_with(&words, BACK).await?;
     scene.goes_on(Duration::from_secs(20)).await?;
-    Setting::chart(&scene.setting.server, &[]).await?;
+    Setting::chart(&scene.setting.server, values).await?;
     furnish(&scene.setting, &scene.echo).await?;
     scene.follows("after", BACK).await?;
     scene.none_cut().await

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::lookup_host;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
@@ -19,6 +20,8 @@ use crate::moment::until;
 const AGAIN: Duration = Duration::from_secs(30);
 /// Time for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Look-ups under way: a name server that is silent about one host holds up few others.
+const AT_A_TIME: usize = 16;
 /// Most hosts that are looked up.
 const MAX_HOSTS: usize = 1000;
 
@@ -26,6 +29,7 @@ const MAX_HOSTS: usize = 1000;
 pub(super) async fn follow(mut wanted: watch::Receiver<BTreeSet<String>>, out: mpsc::Sender<Change>) {
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
     let mut failing: BTreeSet<String> = BTreeSet::new();
+    let mut lookups = JoinSet::new();
     loop {
         {
             let wanted = wanted.borrow_and_update();
@@ -35,30 +39,34 @@ pub(super) async fn follow(mut wanted: watch::Receiver<BTreeSet<String>>, out: m
                 due.entry(host.clone()).or_insert_with(Instant::now);
             }
         }
-        let next = due
-            .iter()
-            .min_by_key(|(_, at)| **at)
-            .map(|(host, at)| (host.clone(), *at));
-        let host = tokio::select! {
-            changed = wanted.changed() => if changed.is_ok() { continue } else { return },
-            () = until(next.as_ref().map(|(_, at)| *at)) => next.map(|(host, _)| host),
-        };
-        let Some(host) = host else { continue };
-        match resolve(&host).await {
-            Ok(addresses) => {
-                if failing.remove(&host) {
-                    info!(%host, "found again");
-                }
-                if out.send(Change::Resolved(host.clone(), addresses)).await.is_err() {
-                    return;
+        let next = due.iter().min_by_key(|(_, at)| **at);
+        let next = next.map(|(host, at)| (host.clone(), *at));
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() { return },
+            () = until(next.as_ref().map(|(_, at)| *at)), if lookups.len() < AT_A_TIME => {
+                if let Some((host, _)) = next {
+                    due.insert(host.clone(), Instant::now() + AGAIN);
+                    lookups.spawn(async move {
+                        let answer = resolve(&host).await;
+                        (host, answer)
+                    });
                 }
             }
-            Err(error) if failing.insert(host.clone()) => {
-                warn!(%host, "can't look up the host of a Service of type ExternalName: {error}");
-            }
-            Err(_) => {}
+            Some(Ok((host, answer))) = lookups.join_next() => match answer {
+                Ok(addresses) => {
+                    if failing.remove(&host) {
+                        info!(%host, "found again");
+                    }
+                    if out.send(Change::Resolved(host, addresses)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) if failing.insert(host.clone()) => {
+                    warn!(%host, "can't look up the host of a Service of type ExternalName: {error}");
+                }
+                Err(_) => {}
+            },
         }
-        due.insert(host, Instant::now() + AGAIN);
     }
 }
 

@@ -7,6 +7,7 @@ mod kinds;
 
 use std::collections::BTreeSet;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,9 +16,10 @@ use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, InitialListStrategy};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::Scope;
 use super::observed::Observed;
 use super::refusal::{self, Refusal};
 use super::watching;
@@ -33,6 +35,8 @@ const PAGE: u32 = 500;
 /// Pauses between attempts that fail.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Time after which an error is news again, and the first of a row.
+const NEWS: Duration = Duration::from_secs(60);
 /// Time for the server to say its version.
 const VERSION_PATIENCE: Duration = Duration::from_secs(5);
 /// The first minor version of Kubernetes 1 that lists by watching.
@@ -97,6 +101,7 @@ pub(super) type Starts = fn(&mut Starter, Option<&str>) -> Option<(FeedId, Kind,
 pub(super) struct Starter {
     client: Client,
     strategy: InitialListStrategy,
+    manager: Arc<str>,
     secrets: bool,
     gate: watch::Receiver<bool>,
     next: u32,
@@ -107,7 +112,7 @@ impl Starter {
     /// Asks the server for its version, which decides how to list. Secrets wait for the gate.
     pub(super) async fn new(
         client: Client,
-        secrets: bool,
+        scope: &Scope,
         gate: watch::Receiver<bool>,
         out: mpsc::Sender<Change>,
     ) -> Self {
@@ -135,7 +140,8 @@ impl Starter {
         Self {
             client,
             strategy,
-            secrets,
+            manager: Arc::from(scope.manager.as_str()),
+            secrets: scope.secrets,
             gate,
             next: 0,
             out,
@@ -161,7 +167,8 @@ impl Starter {
         let mut config = self.config();
         config.field_selector = K::FIELDS.map(str::to_owned);
         let trouble = Trouble::new::<K>(namespace);
-        let work = follow(api, config, trouble, id, self.out.clone());
+        let manager = Arc::clone(&self.manager);
+        let work = follow(api, config, trouble, (id, manager), self.out.clone());
         let mut gate = self.gate.clone();
         let gated = async move {
             // A gate that is gone means the end of the process.
@@ -185,7 +192,7 @@ async fn follow<K: Watched>(
     api: Api<DeserializeGuard<K>>,
     mut config: watcher::Config,
     mut trouble: Trouble,
-    id: FeedId,
+    (id, manager): (FeedId, Arc<str>),
     out: mpsc::Sender<Change>,
 ) {
     loop {
@@ -197,7 +204,7 @@ async fn follow<K: Watched>(
                     if !matches!(event, Event::Init) {
                         trouble.is_over();
                     }
-                    tell(event)
+                    tell(event, &manager)
                 }
                 Err(error) => match trouble.meet(&error) {
                     Refusal::UnknownWay
@@ -227,7 +234,7 @@ async fn follow<K: Watched>(
     }
 }
 
-fn tell<K: Watched>(event: Event<DeserializeGuard<K>>) -> Tidings {
+fn tell<K: Watched>(event: Event<DeserializeGuard<K>>, manager: &str) -> Tidings {
     match event {
         Event::Init => Tidings::Begin,
         Event::InitDone => Tidings::Done,
@@ -236,7 +243,7 @@ fn tell<K: Watched>(event: Event<DeserializeGuard<K>>) -> Tidings {
             let key = key(K::KIND, &object);
             let item = match object.0 {
                 Ok(object) => {
-                    let observed = object.observed().map(Box::new);
+                    let observed = object.observed(manager).map(Box::new);
                     Item::Readable(object.into(), observed)
                 }
                 Err(invalid) => Item::Unreadable(invalid.error),
@@ -294,7 +301,11 @@ async fn follow_namespaces(
 struct Trouble {
     plural: String,
     namespace: Option<String>,
+    /// What is wrong now.
     said: Option<String>,
+    /// What was said last, and when: the same again within a minute is no news.
+    last: Option<(String, Instant)>,
+    met: Instant,
     pause: Duration,
 }
 
@@ -313,13 +324,24 @@ impl Trouble {
             plural,
             namespace: namespace.map(str::to_owned),
             said: None,
+            last: None,
+            met: Instant::now(),
             pause: FIRST_PAUSE,
         }
     }
 
     fn meet(&mut self, error: &watcher::Error) -> Refusal {
         let (refusal, text) = refusal::judge(error, &self.plural, self.namespace.as_deref());
-        if self.said.as_ref() != Some(&text) {
+        // A list that succeeds between two errors does not mean that all is well.
+        if self.met.elapsed() > NEWS {
+            self.pause = FIRST_PAUSE;
+        }
+        self.met = Instant::now();
+        let is_repeated = |(said, at): &(String, Instant)| *said == text && at.elapsed() < NEWS;
+        if self.last.as_ref().is_some_and(is_repeated) {
+            debug!("{text}");
+        } else if self.said.as_ref() != Some(&text) {
+            self.last = Some((text.clone(), Instant::now()));
             match refusal {
                 Refusal::Expired => debug!("{text}"),
                 // Gateway API is often not installed, and nobody misses it.
@@ -335,7 +357,6 @@ impl Trouble {
     }
 
     fn is_over(&mut self) {
-        self.pause = FIRST_PAUSE;
         if let Some(text) = self.said.take() {
             info!("over: {text}");
         }

@@ -27,32 +27,49 @@ pub(super) enum Answer {
 /// Knows the cluster that was seen first.
 pub(super) struct Identity {
     services: Api<Service>,
-    first: Option<String>,
+    first: First,
+}
+
+/// The cluster that was seen first.
+enum First {
+    /// Nobody could say yet.
+    Unknown,
+    /// Nobody may say: a permission for one namespace, for example.
+    Unknowable,
+    Known(String),
 }
 
 impl Identity {
     pub(super) fn new(client: Client) -> Self {
         Self {
             services: Api::namespaced(client, "default"),
-            first: None,
+            first: First::Unknown,
         }
     }
 
     /// Notes which cluster this is.
     pub(super) async fn note(&mut self) {
-        self.first = self.uid().await.ok().flatten();
+        self.first = match self.uid().await {
+            Ok(Some(uid)) => First::Known(uid),
+            Ok(None) => First::Unknowable,
+            Err(()) => First::Unknown,
+        };
     }
 
     /// Holds the cluster against the one that was noted.
     pub(super) async fn compare(&mut self) -> Answer {
-        let Some(first) = self.first.clone() else {
-            // Not allowed to know: a permission for one namespace, for example.
-            return Answer::Same;
+        if matches!(self.first, First::Unknown) {
+            self.note().await;
+        }
+        let first = match &self.first {
+            First::Unknown => return Answer::None,
+            First::Unknowable => return Answer::Same,
+            First::Known(first) => first,
         };
         match self.uid().await {
-            Ok(Some(uid)) if uid == first => Answer::Same,
+            Ok(Some(uid)) if uid == *first => Answer::Same,
             Ok(Some(_)) => Answer::Another("its Service 'kubernetes' is another one".to_owned()),
-            Ok(None) => Answer::Another("has no Service 'kubernetes'".to_owned()),
+            Ok(None) => Answer::Another("shows no Service 'kubernetes'".to_owned()),
             // The watches say what is wrong.
             Err(()) => Answer::None,
         }
@@ -61,6 +78,7 @@ impl Identity {
     async fn uid(&self) -> Result<Option<String>, ()> {
         match timeout(PATIENCE, self.services.get_opt("kubernetes")).await {
             Ok(Ok(service)) => Ok(service.and_then(|service| service.metadata.uid)),
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Ok(None),
             Ok(Err(error)) => {
                 debug!(%error, "can't read the Service 'kubernetes'");
                 Err(())

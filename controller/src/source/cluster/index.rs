@@ -189,6 +189,9 @@ impl Index {
                     self.board.note(key, Some(*observed));
                 }
                 let is_wanted = key.kind != Kind::Secret || self.references.contains(key);
+                if key.kind == Kind::Secret {
+                    self.references.is_watched(key);
+                }
                 self.put(key, Some(&object).filter(|_| is_wanted));
             }
             Item::Unreadable(why) => {

@@ -11,8 +11,11 @@ use tokio::sync::Notify;
 use crate::crd::status::WebSocketRouteStatus;
 use crate::world::ObjectKey;
 
-/// The name under which the API server keeps what we own of a status.
-pub const FIELD_MANAGER: &str = "holdfast-controller";
+/// The name under which the API server keeps what an installation owns: that of its controller, so that two
+/// installations tell their own apart (metadata.managedFields; at most 128 bytes).
+pub fn field_manager(controller: &str) -> &str {
+    &controller[..controller.floor_char_boundary(128)]
+}
 
 /// An object as far as its status is concerned.
 #[derive(Clone, Debug, PartialEq)]

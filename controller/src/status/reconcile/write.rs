@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use crate::crd::status::WebSocketRouteStatus;
 use crate::crd::websocketroute::WebSocketRoute;
-use crate::source::cluster::observed::FIELD_MANAGER;
+use crate::source::cluster::observed::field_manager;
 use crate::world::ObjectKey;
 
 /// Time for an answer.
@@ -56,14 +56,16 @@ impl Outcome {
 #[derive(Clone)]
 pub(super) struct Writer {
     client: Client,
+    manager: Arc<str>,
     /// A failure was said; the next is only said after a success.
     said: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, controller: &str) -> Self {
         Self {
             client,
+            manager: Arc::from(field_manager(controller)),
             said: Arc::default(),
         }
     }
@@ -115,7 +117,7 @@ impl Writer {
         K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let params = PatchParams::apply(&self.manager).force();
         api.patch_status(&key.name, &params, &kube::api::Patch::Apply(body))
             .await
             .map(drop)

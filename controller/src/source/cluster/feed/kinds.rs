@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{FeedId, Starter, Starts, Work};
 use crate::crd::referencegrant::ReferenceGrant;
 use crate::crd::websocketroute::WebSocketRoute;
-use crate::source::cluster::observed::{FIELD_MANAGER, Observed, ObservedStatus};
+use crate::source::cluster::observed::{Observed, ObservedStatus};
 use crate::world::{Kind, Object};
 
 /// A kind that is watched.
@@ -25,7 +25,7 @@ pub(super) trait Watched:
     const FIELDS: Option<&'static str> = None;
 
     /// What is seen of its status, if we write that.
-    fn observed(&self) -> Option<Observed> {
+    fn observed(&self, _manager: &str) -> Option<Observed> {
         None
     }
 }
@@ -55,7 +55,7 @@ impl Watched for Secret {
 impl Watched for Ingress {
     const KIND: Kind = Kind::Ingress;
 
-    fn observed(&self) -> Option<Observed> {
+    fn observed(&self, manager: &str) -> Option<Observed> {
         let balancer = self
             .status
             .as_ref()
@@ -63,25 +63,26 @@ impl Watched for Ingress {
         let addresses = balancer
             .and_then(|balancer| balancer.ingress.clone())
             .unwrap_or_default();
-        Some(observed(&self.metadata, ObservedStatus::Ingress(addresses)))
+        let status = ObservedStatus::Ingress(addresses);
+        Some(observed(&self.metadata, status, manager))
     }
 }
 
 impl Watched for WebSocketRoute {
     const KIND: Kind = Kind::WebSocketRoute;
 
-    fn observed(&self) -> Option<Observed> {
-        let status = self.status.clone().unwrap_or_default();
-        Some(observed(&self.metadata, ObservedStatus::Route(Box::new(status))))
+    fn observed(&self, manager: &str) -> Option<Observed> {
+        let status = ObservedStatus::Route(Box::new(self.status.clone().unwrap_or_default()));
+        Some(observed(&self.metadata, status, manager))
     }
 }
 
-fn observed(metadata: &ObjectMeta, status: ObservedStatus) -> Observed {
+fn observed(metadata: &ObjectMeta, status: ObservedStatus, manager: &str) -> Observed {
     let mut managers = metadata.managed_fields.iter().flatten();
     Observed {
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
-        is_ours: managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER)),
+        is_ours: managers.any(|entry| entry.manager.as_deref() == Some(manager)),
         status,
     }
 }

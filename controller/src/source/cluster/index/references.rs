@@ -82,6 +82,13 @@ impl References {
         from.remove(name);
     }
 
+    /// The watch has brought it: what that says counts from now on.
+    pub(super) fn is_watched(&mut self, secret: &ObjectKey) {
+        let name = Name::new(&secret.namespace, &secret.name);
+        self.looked_up.remove(&name);
+        self.missing.remove(&name);
+    }
+
     /// What was asked for and not found.
     pub(super) fn missing(&self) -> BTreeSet<Name> {
         self.missing.clone()

@@ -185,6 +185,15 @@ fn secrets_are_kept_while_they_are_named() {
     assert_eq!(index.world().secrets.len(), 1);
     index.take(INGRESSES, ingress("b", "other"));
     assert!(index.world().secrets.is_empty(), "nobody names it any more");
+
+    // Looked up, then brought by the watch: from then on the watch counts.
+    index.take(INGRESSES, ingress("b", "tls"));
+    index.take_secret(&name, Some(&secret()));
+    let brought = || Tidings::Object(own.clone(), Item::Readable(secret(), None));
+    index.take(SECRETS, brought());
+    index.take(SECRETS, Tidings::Begin);
+    index.take(SECRETS, Tidings::Done);
+    assert!(index.world().secrets.is_empty(), "deleted while nobody watched");
 }
 
 #[test]
