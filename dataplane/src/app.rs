@@ -22,7 +22,7 @@ use crate::config::{AccessLogTarget, Settings};
 use crate::control::{Client, Identity, LastGood, Pace};
 use crate::fleet::Fleet;
 use crate::listener;
-use crate::local::{Limits, Shared};
+use crate::local::{Limits, Shared, Trust};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::upstream::pool::PoolLimits;
@@ -57,6 +57,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         Arc::clone(&access_log),
         limits(&settings),
+        Trust {
+            proxies: settings.trusted_proxies.clone(),
+            proxy_protocol: settings.proxy_protocol,
+        },
     );
     let fleet = Fleet::start(clients, &Arc::new(shared), seed).context("cannot start the workers")?;
 

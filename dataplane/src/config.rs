@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use ipnet::IpNet;
 use serde::Serialize;
 
 pub use value::{parse_duration, parse_size};
@@ -54,6 +55,17 @@ pub struct Settings {
         value_parser = value::parse_address
     )]
     pub admin: SocketAddr,
+
+    /// Networks of proxies in front, whose X-Forwarded-For and PROXY headers are believed, such as '10.0.0.0/8'
+    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = value::parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Connections of trusted proxies begin with a PROXY header (version 1 or 2)
+    #[arg(
+        long, env = "HOLDFAST_PROXY_PROTOCOL", value_name = "BOOL", default_value = "false",
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub proxy_protocol: bool,
 
     /// Worker threads [default: one per core]
     #[arg(long, env = "HOLDFAST_WORKERS", value_name = "N")]
@@ -249,6 +261,13 @@ impl Settings {
                 humantime::format_duration(self.drain_window),
                 humantime::format_duration(self.drain_deadline),
             ));
+        }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            return Err(
+                "`proxy-protocol` needs `trusted-proxies`: a PROXY header is only believed of these networks; write \
+                 --trusted-proxies=10.0.0.0/8 or whatever the load balancers connect from"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

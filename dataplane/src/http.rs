@@ -7,6 +7,7 @@
 pub mod body;
 pub mod dial;
 pub mod forward;
+pub mod forwarded;
 pub mod header;
 pub mod io;
 pub mod patience;

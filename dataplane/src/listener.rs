@@ -2,6 +2,7 @@
 //! kernel spreads connections and no worker wakes another.
 
 pub mod accept;
+pub mod proxy_protocol;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

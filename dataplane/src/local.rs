@@ -4,6 +4,7 @@
 mod account;
 mod date;
 mod shared;
+mod trust;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 pub use self::account::SessionContext;
 use self::date::DateClock;
 pub use self::shared::{Limits, Shared};
+pub use self::trust::Trust;
 use crate::metrics::WorkerReport;
 use crate::tunnel::{TableSettings, Target, TunnelTable};
 use crate::upstream::pool::Pool;

@@ -17,7 +17,7 @@ use dataplane::config::Settings;
 use dataplane::control::ChannelStatus;
 use dataplane::fleet::Fleet;
 use dataplane::listener;
-use dataplane::local::{Limits, Shared};
+use dataplane::local::{Limits, Shared, Trust};
 use dataplane::metrics::Metrics;
 use dataplane::snapshot::build::Builder;
 use dataplane::snapshot::{EndpointGuard, Snapshot};
@@ -44,6 +44,7 @@ impl Port {
             Arc::clone(&metrics),
             Arc::new(AccessLog::default()),
             Limits::default(),
+            Trust::default(),
         );
         let clients = listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let view = View {

@@ -15,6 +15,9 @@
 {{- if and .Values.controller.watchNamespaceSelector $namespaces -}}
 {{- fail "`controller.watchNamespaceSelector` must not stand beside `controller.watchNamespaces`; remove one of them" -}}
 {{- end -}}
+{{- if and .Values.dataplane.proxyProtocol (not .Values.dataplane.trustedProxies) -}}
+{{- fail "`dataplane.proxyProtocol` needs `dataplane.trustedProxies`: name the networks that the load balancers connect from, such as [10.0.0.0/8]" -}}
+{{- end -}}
 {{- if and .Values.autoscaling.enabled (ne .Values.kind "Deployment") -}}
 {{- fail "`autoscaling.enabled` must be false with `kind: DaemonSet`: a DaemonSet has one pod a node" -}}
 {{- end -}}

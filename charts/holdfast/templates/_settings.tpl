@@ -40,6 +40,12 @@
   "log-format" $values.logFormat
   "log-level" $values.logLevel
 -}}
+{{- with $values.trustedProxies -}}
+{{- $_ := set $settings "trusted-proxies" (join "," .) -}}
+{{- end -}}
+{{- if $values.proxyProtocol -}}
+{{- $_ := set $settings "proxy-protocol" true -}}
+{{- end -}}
 {{- with $values.threads -}}
 {{- $_ := set $settings "workers" (int .) -}}
 {{- end -}}

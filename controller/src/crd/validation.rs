@@ -158,10 +158,10 @@ pub(crate) fn is_duration(schema: &Value) -> bool {
         == Some(DURATION)
 }
 
-/// A duration that must be `limit`, CEL over `duration(self)`.
-pub(super) fn limited_duration(limit: &str, message: &str) -> Value {
+/// A duration for which `condition` holds, CEL over `duration(self)`.
+pub(super) fn limited_duration(condition: &str, message: &str) -> Value {
     // A duration that can't be read is told so once.
-    let limit = rule(format!("!{DURATION} || {limit}"), message);
+    let limit = rule(format!("!{DURATION} || {condition}"), message);
     json!([duration(), limit])
 }
 

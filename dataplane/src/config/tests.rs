@@ -89,6 +89,18 @@ fn mistakes_are_named_with_the_remedy() {
             load(&["--max-head-size", "1k"]),
             &["must be between '8k' and '16m'"],
         ),
+        (
+            load(&["--trusted-proxies", "10.0.0.0/8,load-balancer"]),
+            &["'load-balancer'", "must be a network such as '10.0.0.0/8'"],
+        ),
+        (
+            load(&["--trusted-proxies", "10.1.2.3/8"]),
+            &["has bits beyond its prefix; write '10.0.0.0/8'"],
+        ),
+        (
+            load(&["--proxy-protocol"]),
+            &["`proxy-protocol` needs `trusted-proxies`"],
+        ),
         // More than a semaphore counts.
         (
             load(&["--max-connections", "18446744073709551615"]),
@@ -136,4 +148,17 @@ fn durations_are_dumped_as_they_are_written() {
     let dump = serde_json::to_value(load(&["--drain-window", "90s"]).unwrap()).unwrap();
     assert_eq!(dump["drain-window"], "1m 30s");
     assert_eq!(dump["log-format"], "text");
+}
+
+#[test]
+fn proxies_in_front_are_named_by_networks() {
+    let settings = load_file(
+        "trusted-proxies: 10.0.0.0/8, 192.0.2.7\nproxy-protocol: true\n",
+        &[],
+    )
+    .unwrap();
+    let networks: Vec<String> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.0/8", "192.0.2.7/32"]);
+    assert!(settings.proxy_protocol);
+    assert!(load(&[]).unwrap().trusted_proxies.is_empty());
 }

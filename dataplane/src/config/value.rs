@@ -1,8 +1,9 @@
 //! How durations and sizes are written.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Serializer;
 
 /// Longest duration that is taken: more is a slip of the pen, and timers overflow somewhere.
@@ -41,6 +42,23 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
 pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let parsed = text.parse();
     parsed.map_err(|_| "must be ADDR:PORT such as '0.0.0.0:8081'".to_owned())
+}
+
+/// Parses a network: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    let network: IpNet = text
+        .parse()
+        .or_else(|_| one())
+        .map_err(|_| "must be a network such as '10.0.0.0/8' or an address such as '192.0.2.7'".to_owned())?;
+    if network.addr() != network.network() {
+        return Err(format!("has bits beyond its prefix; write '{}'", network.trunc()));
+    }
+    Ok(network)
 }
 
 /// Parses a size in bytes: `65536`, `64k`, `1m`; 8 KiB to 16 MiB.

@@ -28,20 +28,18 @@ use crate::upgrade::handover;
 /// not reset it before the client has read our answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
-/// Serves a client until either side ends the connection, or `leaving` turns true: then after the
+/// Serves a client, at `ends` (its address, and the one that it connected to), until either side ends the connection, or `leaving` turns true: then after the
 /// request under way, or at once if there is none.
 pub async fn serve(
     local: Rc<Local>,
     stream: TcpStream,
-    peer: SocketAddr,
+    ends: (SocketAddr, SocketAddr),
     mut leaving: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
-    let Ok(address) = stream.local_addr() else { return };
     let speech = Speech::new();
     let client = Rc::new(Client {
-        peer,
-        local: address,
+        ends,
         speech: Rc::clone(&speech),
         unframed: Cell::new(false),
         upgrading: Cell::new(false),
@@ -84,7 +82,7 @@ pub async fn serve(
             }
             return;
         };
-        let mut record = Record::headless(&local, &speech, peer);
+        let mut record = Record::headless(&local, &speech, ends.0);
         let raw = respond::refuse_raw(&local, &refusal, &mut record);
         drop(record);
         // A fresh socket's buffer takes it; a full one belongs to a client that reads nothing.

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +14,8 @@ use routetable::matching::RequestView;
 
 use crate::error::{Reason, Refusal};
 use crate::http::body::ResponseBody;
-use crate::http::forward;
+use crate::http::forward::{self, Ends};
+use crate::http::forwarded;
 use crate::http::io::Speech;
 use crate::http::record::Record;
 use crate::http::respond;
@@ -31,10 +31,8 @@ use crate::upstream::lease::Lease;
 /// What the requests of one client connection share.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The client's address.
-    pub peer: SocketAddr,
-    /// The address it connected to.
-    pub local: SocketAddr,
+    /// The peer's address, and the one that it connected to.
+    pub ends: Ends,
     /// Its present request is HTTP/1.0, so that only the connection's end tells the answer's.
     pub unframed: Cell<bool>,
     /// Its present request asks for an upgrade, so that the connection ends with it anyway.
@@ -66,7 +64,8 @@ impl Service<Request<Incoming>> for Answerer {
         self.client.speech.begin();
         self.client.unframed.set(request.version() == Version::HTTP_10);
         // Now, because a client that has left already takes the future with it unpolled.
-        let record = Record::new(&self.local, &self.client.speech, self.client.peer, &request);
+        let client = forwarded::client(request.headers(), self.client.ends.0, &self.local.shared.trust);
+        let record = Record::new(&self.local, &self.client.speech, client, &request);
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request, record).await) })
     }
@@ -108,7 +107,8 @@ impl Answerer {
         let route = self.route(&request, &target)?;
         record.set_route(&route);
         let (parts, body) = request.into_parts();
-        let parts = forward::request_head(parts, &target, (self.client.peer, self.client.local), &body);
+        let trust = &local.shared.trust;
+        let parts = forward::request_head(parts, &target, self.client.ends, trust, &body);
         let request = Request::from_parts(parts, body);
         let Some(offer) = offer else {
             let (response, lease) = forward::forward(local, &route, request, record).await?;

@@ -13,13 +13,14 @@ use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
+use super::forwarded;
 use super::header as fields;
 use super::record::Record;
 use super::respond;
 use super::target::Target;
 use crate::error::{Reason, Refusal, Side};
 use crate::http::dial::{Dial, Dialed, Way};
-use crate::local::Local;
+use crate::local::{Local, Trust};
 use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::gate::Gate;
@@ -193,15 +194,22 @@ pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Ref
     Ok(response)
 }
 
-/// The client's address, and ours that it connected to.
+/// The peer's address, and ours that it connected to.
 pub type Ends = (SocketAddr, SocketAddr);
 
 /// The request's head as the endpoint gets it. Framing is written anew, of one kind only.
-pub fn request_head(mut parts: Parts, target: &Target, (peer, local): Ends, body: &RequestBody) -> Parts {
+pub fn request_head(
+    mut parts: Parts,
+    target: &Target,
+    ends: Ends,
+    trust: &Trust,
+    body: &RequestBody,
+) -> Parts {
+    let client = forwarded::client(&parts.headers, ends.0, trust);
     let chunked = body.size_hint().exact().is_none();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);
-    fields::set_forwarded(&mut parts.headers, peer, local, &target.host);
+    forwarded::set(&mut parts.headers, ends, client, &target.host, trust);
     parts.headers.insert(header::HOST, target.host.clone());
     if chunked {
         let chunked = HeaderValue::from_static("chunked");

@@ -1,10 +1,6 @@
-//! Header fields that end at a proxy, and those it writes itself (RFC 9110
-//! section 7.6; RFC 7239).
+//! Header fields that end at a proxy, and those that nobody may hide or imitate (RFC 9110 section 7.6).
 //!
 //! Pure. Fields keep their spelling: hyper remembers it beside the map.
-
-use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -23,9 +19,8 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Prefix of the forwarding fields; all of them are ours to write.
-const X_FORWARDED: &str = "x-forwarded-";
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// Prefix of the forwarding fields, which only we and proxies that are trusted write.
+pub(super) const X_FORWARDED: &str = "x-forwarded-";
 
 /// Whether any of the comma-separated tokens of `name` is `token`, in any case.
 pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -99,50 +94,6 @@ pub fn remove_lookalikes(headers: &mut HeaderMap) {
     for name in &lookalikes {
         headers.remove(name);
     }
-}
-
-/// Writes who is asking, over whatever the client claims: every `X-Forwarded-*`, `X-Real-IP` and
-/// `Forwarded` is ours (ingress-nginx lets unknown `X-Forwarded-*` pass; we drop them).
-pub fn set_forwarded(headers: &mut HeaderMap, client: SocketAddr, local: SocketAddr, host: &HeaderValue) {
-    let claimed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with(X_FORWARDED))
-        .cloned()
-        .collect();
-    for name in &claimed {
-        headers.remove(name);
-    }
-    let client = client.ip().to_canonical();
-    let address = text(client.to_string());
-    headers.insert(HeaderName::from_static("x-forwarded-for"), address.clone());
-    headers.insert(
-        HeaderName::from_static("x-forwarded-proto"),
-        HeaderValue::from_static("http"),
-    );
-    headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
-    headers.insert(
-        HeaderName::from_static("x-forwarded-port"),
-        HeaderValue::from(local.port()),
-    );
-    headers.insert(X_REAL_IP, address);
-    headers.insert(header::FORWARDED, forwarded(client, host));
-}
-
-/// RFC 7239. A host never has a quote in it: [`target`](super::target) saw to that.
-fn forwarded(client: IpAddr, host: &HeaderValue) -> HeaderValue {
-    let mut value = match client {
-        IpAddr::V4(ip) => format!("for={ip}"),
-        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
-    };
-    if let Ok(host) = host.to_str() {
-        let _ = write!(value, ";host=\"{host}\"");
-    }
-    value.push_str(";proto=http");
-    text(value)
-}
-
-fn text(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
@@ -230,34 +181,6 @@ mod tests {
         ]);
         remove_lookalikes(&mut headers);
         assert_eq!(names(&headers), ["my_field"]);
-    }
-
-    #[test]
-    fn forwarding_fields_are_overwritten() {
-        let mut headers = map(&[
-            ("x-forwarded-for", "6.6.6.6"),
-            ("x-forwarded-for", "7.7.7.7"),
-            ("x-forwarded-prefix", "/evil"),
-            ("forwarded", "for=6.6.6.6"),
-            ("x-real-ip", "6.6.6.6"),
-        ]);
-        let client = "[::ffff:10.0.0.7]:4711".parse().unwrap();
-        let local = "10.0.0.1:8080".parse().unwrap();
-        set_forwarded(
-            &mut headers,
-            client,
-            local,
-            &HeaderValue::from_static("chat.example:8080"),
-        );
-        let expected = map(&[
-            ("x-forwarded-for", "10.0.0.7"),
-            ("x-forwarded-proto", "http"),
-            ("x-forwarded-host", "chat.example:8080"),
-            ("x-forwarded-port", "8080"),
-            ("x-real-ip", "10.0.0.7"),
-            ("forwarded", "for=10.0.0.7;host=\"chat.example:8080\";proto=http"),
-        ]);
-        assert_eq!(headers, expected);
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub const SERVER: HeaderValue = HeaderValue::from_static("holdfast");
 /// Retry-After in seconds, drawn per answer so that clients do not come back together.
 const RETRY_AFTER: std::ops::RangeInclusive<u16> = 1..=5;
 
-/// The answer to a request that goes nowhere. `close` ends the connection after it, as every cause
-/// does that leaves doubt about what the client's next bytes are.
+/// The answer to a request that goes nowhere. `close` ends the connection after it: the caller knows of bytes
+/// that must not be read as the next request. Causes that leave such doubt by themselves do so anyway.
 pub fn refuse(local: &Local, refusal: &Refusal, mut record: Record, close: bool) -> Response<ResponseBody> {
     let status = refusal.reason.status();
     record.set_answer(status.as_u16(), Some(refusal.reason));
@@ -52,7 +52,7 @@ fn text(refusal: &Refusal) -> Bytes {
     Bytes::from(format!("{status}\n{reason}: {}\n", refusal.detail))
 }
 
-/// What the client sent can't be trusted to end where we think.
+/// What the client sent can't be trusted to end where we think. A request that no route takes is well formed.
 fn ambiguous(reason: Reason) -> bool {
     reason.side() == Side::Downstream && reason != Reason::NoRoute
 }

@@ -1,13 +1,15 @@
 //! Takes connections off a listener, as many as the worker may have.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::proxy_protocol::{self, Ends};
 use crate::downstream::connection;
 use crate::local::Local;
 use crate::upstream::connect;
@@ -32,8 +34,13 @@ pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiv
                     if connect::tune(&stream, local.shared.limits.tcp_keepalive).is_err() {
                         continue;
                     }
-                    let serve = connection::serve(Rc::clone(&local), stream, peer, leaving.clone(), permit);
-                    tokio::task::spawn_local(serve);
+                    let (local, leaving) = (Rc::clone(&local), leaving.clone());
+                    tokio::task::spawn_local(async move {
+                        let mut stream = stream;
+                        if let Some(ends) = ends(&local, &mut stream, peer).await {
+                            connection::serve(local, stream, ends, leaving, permit).await;
+                        }
+                    });
                 }
                 Err(error) => {
                     local.shared.metrics.accept_failed();
@@ -49,6 +56,29 @@ pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiv
     tokio::select! {
         () = accept => {}
         _ = left.wait_for(|leaving| *leaving) => {}
+    }
+}
+
+/// The client's address, and the one that it connected to; `None` when a proxy in front does not say.
+async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option<Ends> {
+    let own = (peer, stream.local_addr().ok()?);
+    let trust = &local.shared.trust;
+    if !trust.proxy_protocol || !trust.is_proxy(peer.ip()) {
+        return Some(own);
+    }
+    let patience = local.shared.limits.header_timeout;
+    match tokio::time::timeout(patience, proxy_protocol::read(stream)).await {
+        Ok(Ok(ends)) => Some(ends.unwrap_or(own)),
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "connection refused");
+            local.shared.metrics.accept_failed();
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%peer, ?patience, "the PROXY header did not come in time");
+            local.shared.metrics.accept_failed();
+            None
+        }
     }
 }
 

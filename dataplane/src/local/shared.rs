@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::Trust;
 use crate::access_log::AccessLog;
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub access_log: Arc<AccessLog>,
     /// Bounds.
     pub limits: Limits,
+    /// The proxies in front.
+    pub trust: Trust,
     ids: AtomicU64,
 }
 
@@ -75,12 +78,14 @@ impl Shared {
         metrics: Arc<Metrics>,
         access_log: Arc<AccessLog>,
         limits: Limits,
+        trust: Trust,
     ) -> Self {
         Self {
             snapshot,
             metrics,
             access_log,
             limits,
+            trust,
             ids: AtomicU64::new(1),
         }
     }

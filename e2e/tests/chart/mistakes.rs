@@ -51,6 +51,10 @@ fn contradictions_are_refused_with_the_remedy() -> Result<()> {
             "`drain.window` (6m) must not be longer than `drain.deadline` (5m)",
         ),
         (
+            &["dataplane.proxyProtocol=true"],
+            "`dataplane.proxyProtocol` needs `dataplane.trustedProxies`",
+        ),
+        (
             &["rbac.scope=Namespaces"],
             "`rbac.scope: Namespaces` needs `controller.watchNamespaces`",
         ),

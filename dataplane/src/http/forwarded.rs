@@ -1,0 +1,258 @@
+//! Who is asking: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC 7239).
+//!
+//! Pure. What a stranger claims is overwritten; what a trusted proxy in front says is kept and gone on from.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::header::X_FORWARDED;
+use crate::local::Trust;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The client: the peer, or the last address before the trusted proxies of `X-Forwarded-For`. The port of
+/// one that is only told of is 0.
+pub fn client(headers: &HeaderMap, peer: SocketAddr, trust: &Trust) -> SocketAddr {
+    let mut client = peer;
+    let mut lines: Vec<&HeaderValue> = headers.get_all(&FOR).iter().collect();
+    while trust.is_proxy(client.ip()) {
+        let Some(line) = lines.pop() else { break };
+        let Ok(line) = line.to_str() else { break };
+        for entry in line.rsplit(',') {
+            // What is no address ends what can be believed.
+            let Some(ip) = address(entry.trim()) else {
+                return client;
+            };
+            client = SocketAddr::new(ip, 0);
+            if !trust.is_proxy(ip) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+/// `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::7`, `[2001:db8::7]:4711`.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let ip = bare.unwrap_or(text).parse().ok();
+    ip.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// Writes who is asking. Of a stranger, every `X-Forwarded-*`, `X-Real-IP` and `Forwarded` goes
+/// (ingress-nginx lets unknown `X-Forwarded-*` pass); to those of a trusted proxy the peer is appended.
+pub fn set(
+    headers: &mut HeaderMap,
+    (peer, local): (SocketAddr, SocketAddr),
+    client: SocketAddr,
+    host: &HeaderValue,
+    trust: &Trust,
+) {
+    if !trust.is_proxy(peer.ip()) {
+        let is_claim =
+            |name: &&HeaderName| name.as_str().starts_with(X_FORWARDED) || **name == header::FORWARDED;
+        let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
+        for name in &claims {
+            headers.remove(name);
+        }
+    }
+    let peer = peer.ip().to_canonical();
+    append(headers, &FOR, &peer.to_string());
+    append(headers, &header::FORWARDED, &element(peer, host));
+    let proto = HeaderValue::from_static("http");
+    keep_one(headers, &PROTO, proto, |value| {
+        matches!(value, b"http" | b"https")
+    });
+    keep_one(headers, &HOST, host.clone(), |_| true);
+    let is_port = |value: &[u8]| value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
+    keep_one(headers, &PORT, HeaderValue::from(local.port()), is_port);
+    headers.insert(REAL_IP, text(client.ip().to_canonical().to_string()));
+}
+
+/// Adds to a list, of all whose lines one becomes.
+fn append(headers: &mut HeaderMap, name: &HeaderName, entry: &str) {
+    let lines = headers.get_all(name).iter();
+    let mut list: Vec<u8> = lines
+        .map(HeaderValue::as_bytes)
+        .collect::<Vec<_>>()
+        .join(&b", "[..]);
+    if !list.is_empty() {
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(entry.as_bytes());
+    let list = HeaderValue::from_bytes(&list).unwrap_or_else(|_| text(entry.to_owned()));
+    headers.insert(name, list);
+}
+
+/// Leaves what was said if it was said once and is right, else says it ourselves.
+fn keep_one(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, is_right: impl Fn(&[u8]) -> bool) {
+    let mut lines = headers.get_all(name).iter();
+    let only = lines.next().filter(|_| lines.next().is_none());
+    if !only.is_some_and(|value| !value.is_empty() && is_right(value.as_bytes())) {
+        headers.insert(name, own);
+    }
+}
+
+/// An element of `Forwarded`. A host never has a quote in it: [`target`](super::target) saw to that.
+fn element(peer: IpAddr, host: &HeaderValue) -> String {
+    let mut value = match peer {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    };
+    if let Ok(host) = host.to_str() {
+        let _ = write!(value, ";host=\"{host}\"");
+    }
+    value.push_str(";proto=http");
+    value
+}
+
+fn text(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let fields = fields.iter().map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            (name, HeaderValue::from_str(value).unwrap())
+        });
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    fn trust() -> Trust {
+        Trust {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            proxy_protocol: false,
+        }
+    }
+
+    fn at(address: &str) -> SocketAddr {
+        address.parse().unwrap()
+    }
+
+    fn written(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
+        let mut headers = map(fields);
+        let client = client(&headers, at(peer), &trust());
+        let host = HeaderValue::from_static("chat.example:8080");
+        set(
+            &mut headers,
+            (at(peer), at("10.0.0.1:8080")),
+            client,
+            &host,
+            &trust(),
+        );
+        headers
+    }
+
+    #[test]
+    fn what_a_stranger_claims_is_overwritten() {
+        let headers = written(
+            &[
+                ("x-forwarded-for", "6.6.6.6"),
+                ("x-forwarded-for", "7.7.7.7"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-prefix", "/evil"),
+                ("forwarded", "for=6.6.6.6"),
+                ("x-real-ip", "6.6.6.6"),
+            ],
+            "[::ffff:192.0.2.7]:4711",
+        );
+        let expected = map(&[
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "chat.example:8080"),
+            ("x-forwarded-port", "8080"),
+            ("x-real-ip", "192.0.2.7"),
+            ("forwarded", "for=192.0.2.7;host=\"chat.example:8080\";proto=http"),
+        ]);
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_gone_on_from() {
+        let headers = written(
+            &[
+                ("x-forwarded-for", "6.6.6.6, 192.0.2.7"),
+                ("x-forwarded-for", "10.0.0.9"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "outer.example"),
+                ("x-forwarded-port", "443"),
+                ("x-forwarded-prefix", "/kept"),
+                ("forwarded", "for=192.0.2.7;proto=https"),
+                ("x-real-ip", "6.6.6.6"),
+            ],
+            "10.0.0.7:4711",
+        );
+        let expected = map(&[
+            ("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.0.0.9, 10.0.0.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "outer.example"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/kept"),
+            ("x-real-ip", "192.0.2.7"),
+            (
+                "forwarded",
+                "for=192.0.2.7;proto=https, for=10.0.0.7;host=\"chat.example:8080\";proto=http",
+            ),
+        ]);
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn nonsense_of_a_trusted_proxy_is_not_repeated() {
+        let headers = written(
+            &[
+                ("x-forwarded-proto", "gopher"),
+                ("x-forwarded-host", "a.example"),
+                ("x-forwarded-host", "b.example"),
+                ("x-forwarded-port", "443x"),
+            ],
+            "10.0.0.7:4711",
+        );
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["x-forwarded-host"], "chat.example:8080");
+        assert_eq!(headers["x-forwarded-port"], "8080");
+        assert_eq!(headers["x-forwarded-for"], "10.0.0.7");
+    }
+
+    #[test]
+    fn the_client_is_the_last_that_nobody_vouches_for() {
+        for (peer, said, expected) in [
+            // A stranger is the client, whatever it says.
+            ("192.0.2.7:4711", &["6.6.6.6"][..], "192.0.2.7:4711"),
+            ("10.0.0.7:4711", &["6.6.6.6, 192.0.2.7"], "192.0.2.7:0"),
+            ("10.0.0.7:4711", &["6.6.6.6", "10.1.1.1,10.2.2.2"], "6.6.6.6:0"),
+            (
+                "10.0.0.7:4711",
+                &["[2001:db8::7]:99, 10.1.1.1"],
+                "[2001:db8::7]:0",
+            ),
+            ("10.0.0.7:4711", &["192.0.2.7:99"], "192.0.2.7:0"),
+            ("10.0.0.7:4711", &["[2001:db8::7]"], "[2001:db8::7]:0"),
+            // Nothing, or nothing that can be read, leaves the nearest that is known.
+            ("10.0.0.7:4711", &[], "10.0.0.7:4711"),
+            ("10.0.0.7:4711", &["6.6.6.6, unknown, 10.1.1.1"], "10.1.1.1:0"),
+            ("10.0.0.7:4711", &["10.1.1.1"], "10.1.1.1:0"),
+        ] {
+            let fields: Vec<_> = said.iter().map(|line| ("x-forwarded-for", *line)).collect();
+            assert_eq!(
+                client(&map(&fields), at(peer), &trust()),
+                at(expected),
+                "{peer} {said:?}"
+            );
+        }
+    }
+}

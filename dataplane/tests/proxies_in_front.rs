@@ -1,0 +1,91 @@
+//! Proxies in front of ours: what they say of the client is believed of them, and of nobody else.
+#![allow(clippy::unwrap_used, reason = "test")]
+
+#[path = "fixture/proxy.rs"]
+mod proxy;
+#[path = "fixture/raw.rs"]
+mod raw;
+
+use dataplane::local::Trust;
+use proxy::{Proxy, Rule};
+use raw::{Backend, Peer, field, status};
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: test.example\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n\
+                       X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n\r\n";
+
+fn trust(network: &str, proxy_protocol: bool) -> Trust {
+    Trust {
+        proxies: vec![network.parse().unwrap()],
+        proxy_protocol,
+    }
+}
+
+/// What the backend is told, and the client of the access record.
+fn told(trust: Trust, before: &[u8]) -> (String, String) {
+    let backend = Backend::mirror();
+    let proxy = Proxy::trusting(&[Rule::new("/", &[backend.address])], trust);
+    let mut client = Peer::connect(proxy.address);
+    client.send(before);
+    client.send(REQUEST);
+    let (head, seen) = client.answer();
+    assert_eq!(status(&head), 200, "{head}");
+    let record = proxy.record();
+    (seen, record["client"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_strangers_claims_are_overwritten() {
+    let (seen, client) = told(trust("10.0.0.0/8", false), b"");
+    assert_eq!(field(&seen, "x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(field(&seen, "x-forwarded-proto"), Some("http"));
+    assert!(client.starts_with("127.0.0.1:"), "{client}");
+}
+
+#[test]
+fn a_trusted_proxy_is_believed() {
+    let (seen, client) = told(trust("127.0.0.0/8", false), b"");
+    assert_eq!(
+        field(&seen, "x-forwarded-for"),
+        Some("6.6.6.6, 192.0.2.7, 127.0.0.1")
+    );
+    assert_eq!(field(&seen, "x-forwarded-proto"), Some("https"));
+    assert_eq!(field(&seen, "x-forwarded-port"), Some("443"));
+    assert_eq!(field(&seen, "x-real-ip"), Some("192.0.2.7"));
+    assert_eq!(client, "192.0.2.7:0");
+}
+
+#[test]
+fn a_proxy_header_names_the_client() {
+    // Whom it names is a stranger: the fields that follow are the client's own claims.
+    let header = b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 8443\r\n";
+    let (seen, client) = told(trust("127.0.0.0/8", true), header);
+    assert_eq!(field(&seen, "x-forwarded-for"), Some("192.0.2.9"));
+    assert_eq!(field(&seen, "x-forwarded-proto"), Some("http"));
+    assert_eq!(field(&seen, "x-forwarded-port"), Some("8443"));
+    assert_eq!(client, "192.0.2.9:4711");
+    // A health check speaks for itself.
+    let (seen, client) = told(trust("127.0.0.0/8", true), b"PROXY UNKNOWN\r\n");
+    assert_eq!(field(&seen, "x-real-ip"), Some("192.0.2.7"));
+    assert_eq!(client, "192.0.2.7:0");
+}
+
+#[test]
+fn without_the_header_a_trusted_proxy_gets_nothing() {
+    let backend = Backend::mirror();
+    let proxy = Proxy::trusting(&[Rule::new("/", &[backend.address])], trust("127.0.0.0/8", true));
+    let mut client = Peer::connect(proxy.address);
+    client.send(REQUEST);
+    // A FIN or a reset, and not a byte before it.
+    assert!(client.rest().map_or(true, |answer| answer.is_empty()));
+}
+
+#[test]
+fn a_strangers_header_is_no_request() {
+    let backend = Backend::mirror();
+    let proxy = Proxy::trusting(&[Rule::new("/", &[backend.address])], trust("10.0.0.0/8", true));
+    let mut client = Peer::connect(proxy.address);
+    client.send("PROXY TCP4 192.0.2.9 192.0.2.1 4711 80\r\n");
+    client.send(REQUEST);
+    let (head, _) = client.answer();
+    assert_eq!(status(&head), 400, "{head}");
+}
