@@ -138,7 +138,18 @@ async fn mistakes(subnet: Subnet) -> Result<()> {
 }
 
 const GOOD: &[&str] = &[
+    // What users write: the shortest; Socket.IO; GraphQL by subprotocol; a terminal; a canary.
     "{hostnames: [chat.example.com], rules: [{backendRefs: [{name: chat, port: 8080}]}]}",
+    "{hostnames: [chat.example.com], rules: [{matches: [{path: {value: /socket.io/}}], backendRefs: [{name: chat, port: 3000}]}]}",
+    "{hostnames: [api.example.com], timeouts: {maxDuration: 4h}, rules: [{name: subscriptions, matches: [{path: {type: Exact, \
+     value: /graphql}, subprotocols: [graphql-transport-ws]}], backendRefs: [{name: gql-ws, port: http}]}, {name: queries, \
+     matches: [{path: {type: Exact, value: /graphql}}], backendRefs: [{name: gql-http, port: http}]}]}",
+    "{hostnames: [vnc.example.com], timeouts: {idle: 30m}, rules: [{matches: [{path: {value: /websockify}}, {path: {value: /tty}}], \
+     backendRefs: [{name: desktop, port: 6080}]}]}",
+    "{hostnames: [live.example.com], rules: [{name: testers, matches: [{headers: [{name: X-Canary, value: always}]}, \
+     {cookies: [{name: canary, value: always}]}], backendRefs: [{name: live-v2, port: 8080}]}, {name: everyone, \
+     backendRefs: [{name: live-v1, port: 8080, weight: 90}, {name: live-v2, port: 8080, weight: 10}]}]}",
+    // What else the fields take.
     "{hostnames: ['*'], rules: [{backendRefs: [{name: chat, port: web}]}]}",
     "{hostnames: ['*.example.com', example.com], timeouts: {connect: 500ms, handshake: 1m30s, idle: 0s, maxDuration: 24h}, \
      rules: [{name: canary, matches: [{path: {type: Exact, value: /ws}, headers: [{name: X-Canary, value: '1'}], \
