@@ -1,6 +1,8 @@
 //! Proxies in front of ours: what they say of the client is believed of them, and of nobody else.
 #![allow(clippy::unwrap_used, reason = "test")]
 
+#[path = "fixture/handshake.rs"]
+mod handshake;
 #[path = "fixture/proxy.rs"]
 mod proxy;
 #[path = "fixture/raw.rs"]
@@ -88,4 +90,28 @@ fn a_strangers_header_is_no_request() {
     client.send(REQUEST);
     let (head, _) = client.answer();
     assert_eq!(status(&head), 400, "{head}");
+}
+
+#[test]
+fn a_session_has_the_client_of_its_proxy_header() {
+    let backend = Backend::start(|_, mut peer| {
+        let head = peer.head().unwrap();
+        assert_eq!(field(&head, "x-forwarded-for"), Some("2001:db8::7"), "{head}");
+        peer.send(handshake::agree(""));
+        // Along with the 101 goes what the client sent behind its request.
+        let frame = handshake::masked_text("early");
+        assert_eq!(peer.take(frame.len()), frame);
+        peer.send(handshake::text("heard"));
+    });
+    let proxy = Proxy::trusting(&[Rule::new("/", &[backend.address])], trust("127.0.0.0/8", true));
+    let mut client = Peer::connect(proxy.address);
+    client.send("PROXY TCP6 2001:db8::7 2001:db8::1 4711 80\r\n");
+    client.send(handshake::ask("/", ""));
+    client.send(handshake::masked_text("early"));
+    let head = client.head().unwrap();
+    assert_eq!(status(&head), 101, "{head}");
+    let heard = handshake::text("heard");
+    assert_eq!(client.take(heard.len()), heard);
+    drop(client);
+    assert_eq!(proxy.record()["client"], "[2001:db8::7]:4711");
 }
