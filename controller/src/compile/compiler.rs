@@ -104,7 +104,7 @@ impl Compiler {
                 _ => world.routes.get(&name).cloned().map(Source::WebSocketRoute),
             };
             let old = self.parts.remove(key);
-            let mut new = source.map(|source| Part::new(key.clone(), source, &classes, &mut resolver));
+            let mut new = source.map(|source| Part::new(key, source, &classes, &mut resolver));
             if let Some(old) = &old {
                 self.dependents.remove(key, old.refs());
             }

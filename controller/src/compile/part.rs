@@ -51,12 +51,12 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn new(
-        key: ObjectKey,
+        key: &ObjectKey,
         source: Source,
         classes: &Classes<'_>,
         resolver: &mut Resolver<'_>,
     ) -> Self {
-        let mut report = Report::new(&key);
+        let mut report = Report::new(key);
         let mut refs = Refs::default();
         let mut certificates = BTreeMap::new();
         let (is_ours, mut drafts) = match &source {

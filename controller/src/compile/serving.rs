@@ -22,9 +22,7 @@ pub struct Buckets([u64; COUNT]);
 /// The buckets of a table.
 pub fn buckets(table: &RouteTable) -> Buckets {
     let mut buckets = Buckets::default();
-    for route in table.routes.values() {
-        buckets.add(route);
-    }
+    buckets.follow(&RouteTable::default(), table);
     buckets
 }
 

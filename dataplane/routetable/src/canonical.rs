@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::encoding::append;
 use crate::id::{EndpointSetId, RouteId};
 use crate::model::{EndpointSet, Route, RouteTable};
-use crate::shared_map::Difference;
+use crate::shared_map::{Difference, SharedMap};
 
 pub use self::tracked::Tracked;
 
@@ -39,54 +39,47 @@ impl Digest {
     /// The digest of `new`, if `self` is that of `old`. Encodes only what differs.
     #[must_use]
     pub fn follow(self, old: &RouteTable, new: &RouteTable) -> Self {
-        let Self(mut sum) = self;
-        let mut buffer = Vec::with_capacity(512);
-        for Difference { old, new, .. } in old.routes.differences(&new.routes) {
-            sum = sum.wrapping_sub(old.map_or(0, |route| hash_in(&mut buffer, route)));
-            sum = sum.wrapping_add(new.map_or(0, |route| hash_in(&mut buffer, route)));
-        }
-        for Difference { old, new, .. } in old.endpoint_sets.differences(&new.endpoint_sets) {
-            sum = sum.wrapping_sub(old.map_or(0, |set| hash_in(&mut buffer, set)));
-            sum = sum.wrapping_add(new.map_or(0, |set| hash_in(&mut buffer, set)));
-        }
-        Self(sum)
+        let sum = moved(self.0, &old.routes, &new.routes);
+        Self(moved(sum, &old.endpoint_sets, &new.endpoint_sets))
     }
+}
+
+/// The sum of the hashes of `new`, if `sum` is that of `old`.
+fn moved<K: Ord, V: PartialEq + Serialize>(sum: u64, old: &SharedMap<K, V>, new: &SharedMap<K, V>) -> u64 {
+    let mut buffer = Vec::with_capacity(512);
+    let mut hash = |resource: Option<&Arc<V>>| resource.map_or(0, |resource| hash_in(&mut buffer, resource));
+    let differences = old.differences(new);
+    differences.fold(sum, |sum, Difference { old, new, .. }| {
+        sum.wrapping_sub(hash(old)).wrapping_add(hash(new))
+    })
 }
 
 impl RouteTable {
     /// The table's digest. Encodes all of it; [`Tracked`] keeps it up to date instead.
     pub fn digest(&self) -> Digest {
-        let mut buffer = Vec::with_capacity(512);
-        let mut sum = 0_u64;
-        for route in self.routes.values() {
-            sum = sum.wrapping_add(hash_in(&mut buffer, route));
-        }
-        for set in self.endpoint_sets.values() {
-            sum = sum.wrapping_add(hash_in(&mut buffer, set));
-        }
-        Digest(sum)
+        Digest::default().follow(&Self::default(), self)
     }
 
     /// The operations that turn `self` into `next`, in canonical order: sets and routes put, then
     /// routes and sets removed.
     pub fn diff(&self, next: &RouteTable) -> Vec<Op> {
-        let (mut puts, mut removals) = (Vec::new(), Vec::new());
+        let mut ops = Vec::new();
+        let (mut sets_removed, mut routes_removed) = (Vec::new(), Vec::new());
         for Difference { key, new, .. } in self.endpoint_sets.differences(&next.endpoint_sets) {
             match new {
-                Some(set) => puts.push(Op::PutEndpointSet(Arc::clone(set))),
-                None => removals.push(Op::RemoveEndpointSet(*key)),
+                Some(set) => ops.push(Op::PutEndpointSet(Arc::clone(set))),
+                None => sets_removed.push(Op::RemoveEndpointSet(*key)),
             }
         }
-        let sets_removed = removals.len();
         for Difference { key, new, .. } in self.routes.differences(&next.routes) {
             match new {
-                Some(route) => puts.push(Op::PutRoute(Arc::clone(route))),
-                None => removals.push(Op::RemoveRoute(*key)),
+                Some(route) => ops.push(Op::PutRoute(Arc::clone(route))),
+                None => routes_removed.push(Op::RemoveRoute(*key)),
             }
         }
-        removals.rotate_left(sets_removed);
-        puts.extend(removals);
-        puts
+        ops.extend(routes_removed);
+        ops.extend(sets_removed);
+        ops
     }
 
     /// Applies operations in order. Removing what is absent does nothing.

@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
+use crate::http::forwarded::Ends;
 use crate::http::io::{ClientIo, Speech, Turn};
 use crate::http::patience::Patience;
 use crate::http::record::Record;
@@ -28,12 +28,12 @@ use crate::upgrade::handover;
 /// not reset it before the client has read our answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
-/// Serves a client, at `ends` (its address, and the one that it connected to), until either side ends the connection, or `leaving` turns true: then after the
+/// Serves a client until either side ends the connection, or `leaving` turns true: then after the
 /// request under way, or at once if there is none.
 pub async fn serve(
     local: Rc<Local>,
     stream: TcpStream,
-    ends: (SocketAddr, SocketAddr),
+    ends: Ends,
     mut leaving: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {

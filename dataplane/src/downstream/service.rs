@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use routetable::matching::RequestView;
 
 use crate::error::{Reason, Refusal};
 use crate::http::body::ResponseBody;
-use crate::http::forward::{self, Ends};
-use crate::http::forwarded;
+use crate::http::forward;
+use crate::http::forwarded::{self, Ends};
 use crate::http::io::Speech;
 use crate::http::record::Record;
 use crate::http::respond;
@@ -67,7 +68,7 @@ impl Service<Request<Incoming>> for Answerer {
         let client = forwarded::client(request.headers(), self.client.ends.0, &self.local.shared.trust);
         let record = Record::new(&self.local, &self.client.speech, client, &request);
         let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request, record).await) })
+        Box::pin(async move { Ok(this.answer(request, client, record).await) })
     }
 }
 
@@ -78,10 +79,15 @@ enum Passed {
 }
 
 impl Answerer {
-    async fn answer(&self, request: Request<Incoming>, mut record: Record) -> Response<ResponseBody> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+        mut record: Record,
+    ) -> Response<ResponseBody> {
         let request = request.map(RequestBody::new);
         let upload = request.body().upload();
-        match self.pass(request, &mut record).await {
+        match self.pass(request, client, &mut record).await {
             Ok(Passed::Answered(response, lease)) => forward::answer(&self.local, response, lease, record),
             Ok(Passed::Switched(response, pending)) => {
                 self.client.switching.replace(Some((pending, record)));
@@ -95,7 +101,12 @@ impl Answerer {
         }
     }
 
-    async fn pass(&self, request: Request<RequestBody>, record: &mut Record) -> Result<Passed, Refusal> {
+    async fn pass(
+        &self,
+        request: Request<RequestBody>,
+        client: SocketAddr,
+        record: &mut Record,
+    ) -> Result<Passed, Refusal> {
         let local = &self.local;
         let target = target::read(&request)?;
         let offer = handshake::read(&request, !request.body().is_end_stream());
@@ -108,7 +119,7 @@ impl Answerer {
         record.set_route(&route);
         let (parts, body) = request.into_parts();
         let trust = &local.shared.trust;
-        let parts = forward::request_head(parts, &target, self.client.ends, trust, &body);
+        let parts = forward::request_head(parts, &target, self.client.ends, client, trust, &body);
         let request = Request::from_parts(parts, body);
         let Some(offer) = offer else {
             let (response, lease) = forward::forward(local, &route, request, record).await?;

@@ -13,7 +13,7 @@ use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
-use super::forwarded;
+use super::forwarded::{self, Ends};
 use super::header as fields;
 use super::record::Record;
 use super::respond;
@@ -194,18 +194,15 @@ pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Ref
     Ok(response)
 }
 
-/// The peer's address, and ours that it connected to.
-pub type Ends = (SocketAddr, SocketAddr);
-
 /// The request's head as the endpoint gets it. Framing is written anew, of one kind only.
 pub fn request_head(
     mut parts: Parts,
     target: &Target,
     ends: Ends,
+    client: SocketAddr,
     trust: &Trust,
     body: &RequestBody,
 ) -> Parts {
-    let client = forwarded::client(&parts.headers, ends.0, trust);
     let chunked = body.size_hint().exact().is_none();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);

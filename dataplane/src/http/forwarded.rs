@@ -16,24 +16,23 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
+/// A peer's address, and the one that it connected to.
+pub type Ends = (SocketAddr, SocketAddr);
+
 /// The client: the peer, or the last address before the trusted proxies of `X-Forwarded-For`. The port of
 /// one that is only told of is 0.
 pub fn client(headers: &HeaderMap, peer: SocketAddr, trust: &Trust) -> SocketAddr {
+    let lines = headers.get_all(&FOR).iter().rev();
+    // A line that is no text holds no address.
+    let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     let mut client = peer;
-    let mut lines: Vec<&HeaderValue> = headers.get_all(&FOR).iter().collect();
-    while trust.is_proxy(client.ip()) {
-        let Some(line) = lines.pop() else { break };
-        let Ok(line) = line.to_str() else { break };
-        for entry in line.rsplit(',') {
-            // What is no address ends what can be believed.
-            let Some(ip) = address(entry.trim()) else {
-                return client;
-            };
-            client = SocketAddr::new(ip, 0);
-            if !trust.is_proxy(ip) {
-                return client;
-            }
+    for entry in entries {
+        if !trust.is_proxy(client.ip()) {
+            break;
         }
+        // What is no address ends what can be believed.
+        let Some(ip) = address(entry.trim()) else { break };
+        client = SocketAddr::new(ip, 0);
     }
     client
 }
@@ -49,7 +48,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// (ingress-nginx lets unknown `X-Forwarded-*` pass); to those of a trusted proxy the peer is appended.
 pub fn set(
     headers: &mut HeaderMap,
-    (peer, local): (SocketAddr, SocketAddr),
+    (peer, local): Ends,
     client: SocketAddr,
     host: &HeaderValue,
     trust: &Trust,

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::proxy_protocol::{self, Ends};
+use super::proxy_protocol;
 use crate::downstream::connection;
+use crate::http::forwarded::Ends;
 use crate::local::Local;
 use crate::upstream::connect;
 
@@ -67,15 +68,11 @@ async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option
         return Some(own);
     }
     let patience = local.shared.limits.header_timeout;
-    match tokio::time::timeout(patience, proxy_protocol::read(stream)).await {
-        Ok(Ok(ends)) => Some(ends.unwrap_or(own)),
-        Ok(Err(error)) => {
+    let read = tokio::time::timeout(patience, proxy_protocol::read(stream)).await;
+    match read.unwrap_or_else(|late| Err(io::Error::from(late).into())) {
+        Ok(ends) => Some(ends.unwrap_or(own)),
+        Err(error) => {
             tracing::debug!(%peer, %error, "connection refused");
-            local.shared.metrics.accept_failed();
-            None
-        }
-        Err(_) => {
-            tracing::debug!(%peer, ?patience, "the PROXY header did not come in time");
             local.shared.metrics.accept_failed();
             None
         }

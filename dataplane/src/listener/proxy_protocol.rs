@@ -8,15 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::http::forwarded::Ends;
+
 const V2: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 const V1: &[u8] = b"PROXY ";
 /// Longest header of version 1 with its line end (section 2.1).
 const MAX_V1: usize = 107;
 /// Longest rest of a header of version 2 that is taken; extensions fit in easily.
 const MAX_V2: usize = 2048;
-
-/// The two ends of the connection to the proxy in front: the client's, and the proxy's.
-pub type Ends = (SocketAddr, SocketAddr);
 
 /// Why a connection is not served.
 #[derive(Debug, Error)]
@@ -34,7 +33,7 @@ pub enum ProxyHeaderError {
 
 use ProxyHeaderError::Malformed;
 
-/// Reads the header; `None` when the proxy speaks for itself (LOCAL, UNKNOWN, or a socket without addresses).
+/// Reads the header: the client's address, and that of the proxy which it connected to; `None` when the proxy speaks for itself (LOCAL, UNKNOWN, or a socket without addresses).
 ///
 /// # Errors
 /// There is none, or it is malformed: nothing that follows can be trusted.

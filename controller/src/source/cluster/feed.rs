@@ -301,10 +301,10 @@ async fn follow_namespaces(
 struct Trouble {
     plural: String,
     namespace: Option<String>,
-    /// What is wrong now.
-    said: Option<String>,
     /// What was said last, and when: the same again within a minute is no news.
-    last: Option<(String, Instant)>,
+    said: Option<(String, Instant)>,
+    /// It still is wrong.
+    stands: bool,
     met: Instant,
     pause: Duration,
 }
@@ -324,7 +324,7 @@ impl Trouble {
             plural,
             namespace: namespace.map(str::to_owned),
             said: None,
-            last: None,
+            stands: false,
             met: Instant::now(),
             pause: FIRST_PAUSE,
         }
@@ -337,11 +337,11 @@ impl Trouble {
             self.pause = FIRST_PAUSE;
         }
         self.met = Instant::now();
-        let is_repeated = |(said, at): &(String, Instant)| *said == text && at.elapsed() < NEWS;
-        if self.last.as_ref().is_some_and(is_repeated) {
+        let stands = self.stands;
+        let is_repeated = |(said, at): &(String, Instant)| *said == text && (stands || at.elapsed() < NEWS);
+        if self.said.as_ref().is_some_and(is_repeated) {
             debug!("{text}");
-        } else if self.said.as_ref() != Some(&text) {
-            self.last = Some((text.clone(), Instant::now()));
+        } else {
             match refusal {
                 Refusal::Expired => debug!("{text}"),
                 // Gateway API is often not installed, and nobody misses it.
@@ -351,15 +351,16 @@ impl Trouble {
                 }
                 _ => warn!("{text}"),
             }
-            self.said = Some(text);
+            (self.said, self.stands) = (Some((text, Instant::now())), true);
         }
         refusal
     }
 
     fn is_over(&mut self) {
-        if let Some(text) = self.said.take() {
+        if let Some((text, _)) = self.said.as_ref().filter(|_| self.stands) {
             info!("over: {text}");
         }
+        self.stands = false;
     }
 
     async fn pause(&mut self) {
