@@ -301,10 +301,10 @@ async fn follow_namespaces(
 struct Trouble {
     plural: String,
     namespace: Option<String>,
+    /// What is wrong now.
+    said: Option<String>,
     /// What was said last, and when: the same again within a minute is no news.
-    said: Option<(String, Instant)>,
-    /// It still is wrong.
-    stands: bool,
+    last: Option<(String, Instant)>,
     met: Instant,
     pause: Duration,
 }
@@ -324,7 +324,7 @@ impl Trouble {
             plural,
             namespace: namespace.map(str::to_owned),
             said: None,
-            stands: false,
+            last: None,
             met: Instant::now(),
             pause: FIRST_PAUSE,
         }
@@ -337,11 +337,11 @@ impl Trouble {
             self.pause = FIRST_PAUSE;
         }
         self.met = Instant::now();
-        let stands = self.stands;
-        let is_repeated = |(said, at): &(String, Instant)| *said == text && (stands || at.elapsed() < NEWS);
-        if self.said.as_ref().is_some_and(is_repeated) {
+        let is_repeated = |(said, at): &(String, Instant)| *said == text && at.elapsed() < NEWS;
+        if self.last.as_ref().is_some_and(is_repeated) {
             debug!("{text}");
-        } else {
+        } else if self.said.as_ref() != Some(&text) {
+            self.last = Some((text.clone(), Instant::now()));
             match refusal {
                 Refusal::Expired => debug!("{text}"),
                 // Gateway API is often not installed, and nobody misses it.
@@ -351,16 +351,15 @@ impl Trouble {
                 }
                 _ => warn!("{text}"),
             }
-            (self.said, self.stands) = (Some((text, Instant::now())), true);
+            self.said = Some(text);
         }
         refusal
     }
 
     fn is_over(&mut self) {
-        if let Some((text, _)) = self.said.as_ref().filter(|_| self.stands) {
+        if let Some(text) = self.said.take() {
             info!("over: {text}");
         }
-        self.stands = false;
     }
 
     async fn pause(&mut self) {

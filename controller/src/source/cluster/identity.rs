@@ -58,14 +58,13 @@ impl Identity {
 
     /// Holds the cluster against the one that was noted.
     pub(super) async fn compare(&mut self) -> Answer {
+        if matches!(self.first, First::Unknown) {
+            self.note().await;
+        }
         let first = match &self.first {
-            First::Known(first) => first,
+            First::Unknown => return Answer::None,
             First::Unknowable => return Answer::Same,
-            First::Unknown => {
-                self.note().await;
-                let is_unknown = matches!(self.first, First::Unknown);
-                return if is_unknown { Answer::None } else { Answer::Same };
-            }
+            First::Known(first) => first,
         };
         match self.uid().await {
             Ok(Some(uid)) if uid == *first => Answer::Same,
