@@ -182,6 +182,8 @@ async fn another(subnet: Subnet, values: &'static [&'static str]) -> Result<()> 
     server.until_ready(&at("default", "steady"), SOON).await?;
     scene.follows("seen", BACK).await?;
     scene.setting.server.wipe()?;
+    // Long enough for every watch to notice that nobody answers.
+    scene.goes_on(Duration::from_secs(5)).await?;
     scene.setting.server.resume().await?;
     let words = ["lacks objects that were there", "another cluster"];
     scene.setting.replica.logs()?.line_with(&words, BACK).await?;
