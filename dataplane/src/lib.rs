@@ -18,6 +18,7 @@ pub mod local;
 pub mod metrics;
 pub mod session;
 pub mod snapshot;
+pub mod tls;
 pub mod tunnel;
 pub mod upgrade;
 pub mod upstream;

@@ -23,7 +23,6 @@ mod turn;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ use tokio::time::Instant;
 
 use crate::session::ProxyCause;
 use crate::session::close::Close;
+use crate::tls::wire::Wire;
 
 pub use drain::DrainPlan;
 pub use registry::{Filter, Standing, Target};
@@ -42,18 +42,18 @@ pub use report::{CloseCodes, SessionEnd, SessionInfo, Totals, Traffic};
 /// The longest page of [`TunnelTable::list`].
 pub const PAGE_MAX: usize = 1000;
 
-/// A finished handshake: both sockets, and the bytes that were read beyond it.
+/// A finished handshake: both connections, and the bytes that were read beyond it.
 ///
 /// The sockets are non-blocking, should have TCP_NODELAY, and belong to nobody else. The 101 has
 /// been written to the client in full.
 #[derive(Debug)]
 pub struct Handover<C> {
-    /// The downstream socket.
-    pub client: TcpStream,
+    /// The downstream connection.
+    pub client: Wire,
     /// What the client sent behind its request.
     pub client_bytes: Bytes,
-    /// The upstream socket.
-    pub backend: TcpStream,
+    /// The upstream connection.
+    pub backend: Wire,
     /// What the backend sent behind its 101.
     pub backend_bytes: Bytes,
     /// What is known of the session.

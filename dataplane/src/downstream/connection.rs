@@ -11,7 +11,6 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::service::{Answerer, Client};
@@ -22,6 +21,7 @@ use crate::http::patience::Patience;
 use crate::http::record::Record;
 use crate::http::respond;
 use crate::local::Local;
+use crate::tls::stream::Stream;
 use crate::upgrade::handover;
 
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
@@ -32,7 +32,7 @@ const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 /// request under way, or at once if there is none.
 pub async fn serve(
     local: Rc<Local>,
-    stream: TcpStream,
+    stream: Stream,
     ends: Ends,
     mut leaving: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
@@ -78,7 +78,7 @@ pub async fn serve(
                 matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get();
             if broke_off || matches!(&ended, Ended::Unread) {
                 // A FIN would look like the end of the answer that broke off, or never be read.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                let _ = SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO));
             }
             return;
         };
@@ -86,7 +86,7 @@ pub async fn serve(
         let raw = respond::refuse_raw(&local, &refusal, &mut record);
         drop(record);
         // A fresh socket's buffer takes it; a full one belongs to a client that reads nothing.
-        let _ = stream.try_write(&raw);
+        let _ = tokio::time::timeout(LINGER.0, stream.write_all(&raw)).await;
     }
     linger(&mut stream).await;
     drop(permit);
@@ -145,7 +145,7 @@ fn unanswered(ended: &Ended, head_begun: bool, kept_back: bool) -> Option<Refusa
 }
 
 /// Ends our side, then reads what the client is still sending and throws it away, for a while.
-async fn linger(stream: &mut TcpStream) {
+async fn linger(stream: &mut Stream) {
     let (time, mut bytes) = LINGER;
     if stream.shutdown().await.is_err() {
         return;

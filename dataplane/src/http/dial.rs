@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::record::Record;
 use crate::error::{Reason, Refusal};
 use crate::local::Local;
 use crate::snapshot::{Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
+use crate::tls::stream::Stream;
 use crate::upstream::balance;
 use crate::upstream::connect::{self, ConnectError};
 use crate::upstream::pool::Connection;
@@ -36,8 +36,8 @@ pub struct Dialed {
 pub enum Way {
     /// An idle connection from the pool.
     Idle(Connection),
-    /// A fresh socket.
-    Fresh(TcpStream),
+    /// A fresh connection.
+    Fresh(Stream),
 }
 
 /// What to connect, and until when.
@@ -110,7 +110,7 @@ impl Dial<'_> {
             .shared
             .metrics
             .upstream_connected(slot, begun.elapsed());
-        Ok(Way::Fresh(stream))
+        Ok(Way::Fresh(Stream::Plain(stream)))
     }
 }
 

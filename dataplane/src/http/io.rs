@@ -13,8 +13,9 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use crate::tls::stream::Stream;
 
 /// Whether what hyper writes belongs to an answer of ours, and whose turn it is.
 #[derive(Debug)]
@@ -80,21 +81,21 @@ impl Speech {
 /// A client's socket.
 #[derive(Debug)]
 pub struct ClientIo {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Stream>,
     speech: Rc<Speech>,
 }
 
 impl ClientIo {
     /// Wraps a socket.
-    pub fn new(stream: TcpStream, speech: Rc<Speech>) -> Self {
+    pub fn new(stream: Stream, speech: Rc<Speech>) -> Self {
         Self {
             stream: TokioIo::new(stream),
             speech,
         }
     }
 
-    /// The socket.
-    pub fn into_inner(self) -> TcpStream {
+    /// The connection below.
+    pub fn into_inner(self) -> Stream {
         self.stream.into_inner()
     }
 

@@ -4,17 +4,16 @@
 //! Half-close is kept, a reset is passed on as a reset, and a receiver that does not read stops
 //! the reading from its peer.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::net::TcpStream;
 use socket2::SockRef;
 use tokio::time::Instant;
 
 use super::buffer::{Chunk, Pool};
 use crate::session::{Outcome, Session, Side};
+use crate::tls::wire::{Taken, Wire};
 
 /// A direction moves at most this much in one go, so that a saturated one starves nobody.
 const DIRECTION_BUDGET: usize = 2 * super::buffer::BUFFER;
@@ -36,11 +35,11 @@ pub(super) enum Ran {
     Again,
 }
 
-/// One socket and what is known of it. Events are edge-triggered: a flag stays until a call
+/// One connection and what is known of it. Events are edge-triggered: a flag stays until a call
 /// proves it wrong.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) socket: TcpStream,
+    pub(super) wire: Wire,
     readable: bool,
     writable: bool,
     /// The end of its stream was reported, so a short read does not mean "drained".
@@ -52,10 +51,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(socket: TcpStream) -> Self {
+    pub(super) fn new(wire: Wire) -> Self {
         Self {
-            socket,
-            readable: false,
+            readable: wire.reads_ahead(),
+            wire,
             writable: true,
             read_closed: false,
             gone: false,
@@ -69,6 +68,16 @@ impl Peer {
         self.writable |= event.is_writable() || event.is_write_closed() || error;
         self.read_closed |= event.is_read_closed() || error;
         self.lost |= error;
+    }
+
+    /// A write failed. What the peer said before it went may still be there, its Close for one.
+    fn take_no_more(&mut self, side: Side, session: &mut Session) {
+        self.gone = true;
+        self.readable = true;
+        self.read_closed = true;
+        if session.source_ended(side) {
+            session.reset(side);
+        }
     }
 }
 
@@ -94,6 +103,9 @@ impl Pipe {
         let mut moved = 0;
         let mut ran = Ran::Done;
         let gone = self.gone();
+        for side in Side::BOTH {
+            self.flush_wire(side, session, tools.now);
+        }
         for from in Side::BOTH {
             if self.pump(from, session, tools, &mut moved) == Ran::Again {
                 ran = Ran::Again;
@@ -120,14 +132,23 @@ impl Pipe {
     pub(super) fn outcome(&self, session: &mut Session) -> Option<Outcome> {
         let outcome = session.outcome()?;
         let empty = self.lanes.iter().all(Option::is_none);
-        (empty || session.is_forced()).then_some(outcome)
+        let flushed = self.peers.iter().all(|peer| peer.gone || peer.wire.is_flushed());
+        ((empty && flushed) || session.is_forced()).then_some(outcome)
     }
 
     /// Makes the sockets end with a reset instead of a FIN when they are dropped.
     pub(super) fn reset(&self) {
         for peer in &self.peers {
             // It fails on a socket that is already gone.
-            let _ = SockRef::from(&peer.socket).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(peer.wire.as_socket()).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Ends the connections as TLS wants it; the sockets close when they are dropped.
+    pub(super) fn finish(&mut self) {
+        for peer in self.peers.iter_mut().filter(|peer| !peer.gone) {
+            // It fails on a socket that is already gone.
+            let _ = peer.wire.finish();
         }
     }
 
@@ -163,9 +184,8 @@ impl Pipe {
             }
             let lane = self.lanes[from as usize].get_or_insert_with(|| tools.pool.take());
             let room = lane.room();
-            let size = room.len();
-            match (&source.socket).read(room) {
-                Ok(0) => {
+            match source.wire.read(room, source.read_closed) {
+                Ok(Taken { len: 0, .. }) => {
                     source.readable = false;
                     if source.gone {
                         session.reset(from);
@@ -173,8 +193,8 @@ impl Pipe {
                         session.finished(from);
                     }
                 }
-                Ok(len) => {
-                    source.readable = len == size || source.read_closed;
+                Ok(Taken { len, drained }) => {
+                    source.readable = !drained || source.read_closed;
                     lane.fill(len);
                     budget = budget.saturating_sub(len);
                     *moved += len;
@@ -222,7 +242,7 @@ impl Pipe {
         self.release_lane(from, tools.pool);
         if session.fin_due(to) {
             // It fails on a socket that is already gone; its reset is found by reading.
-            let _ = self.peers[to as usize].socket.shutdown(Shutdown::Write);
+            let _ = self.peers[to as usize].wire.finish();
             session.fin_sent(to);
         }
         true
@@ -246,19 +266,28 @@ impl Pipe {
                         chunk.wrote(len);
                         session.progressed(tools.now);
                     }
-                    Err(_) => {
-                        sink.gone = true;
-                        // What it said before it went may still be there, its Close for one.
-                        sink.readable = true;
-                        sink.read_closed = true;
-                        if session.source_ended(from.other()) {
-                            session.reset(from.other());
-                        }
-                    }
+                    Err(_) => sink.take_no_more(from.other(), session),
                 }
             }
         }
         true
+    }
+
+    /// Goes on with what a peer's wire has taken and not yet written.
+    fn flush_wire(&mut self, side: Side, session: &mut Session, now: Instant) {
+        let peer = &mut self.peers[side as usize];
+        if peer.gone || !peer.writable || peer.wire.is_flushed() {
+            return;
+        }
+        match peer.wire.flush() {
+            Ok(progressed) => {
+                peer.writable = peer.wire.is_flushed();
+                if progressed {
+                    session.progressed(now);
+                }
+            }
+            Err(_) => peer.take_no_more(side, session),
+        }
     }
 
     /// Gives an empty buffer back.
@@ -272,9 +301,9 @@ impl Pipe {
 
 /// Writes once. A short write means that the socket is full.
 fn write(sink: &mut Peer, bytes: &[u8]) -> io::Result<usize> {
-    match (&sink.socket).write(bytes) {
+    match sink.wire.write(bytes) {
         Ok(len) => {
-            sink.writable = len == bytes.len();
+            sink.writable = len == bytes.len() && sink.wire.is_flushed();
             Ok(len)
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {

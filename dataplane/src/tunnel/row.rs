@@ -2,7 +2,6 @@
 //!
 //! Owns a tunnel's state from the hand-over to its report; decides nothing.
 
-use mio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::drain::Planned;
@@ -36,8 +35,7 @@ impl<C> Row<C> {
             max_duration: start.max_duration,
             close_timeout: settings.close_timeout,
         };
-        let sockets = [handover.client, handover.backend];
-        let peers = sockets.map(|socket| Peer::new(TcpStream::from_std(socket)));
+        let peers = [handover.client, handover.backend].map(Peer::new);
         let early = [&handover.client_bytes[..], &handover.backend_bytes[..]];
         Self {
             pipe: Pipe::new(peers, early),

@@ -122,7 +122,7 @@ impl<C> Table<C> {
         let registry = self.poll.registry();
         let interest = Interest::READABLE | Interest::WRITABLE;
         let watched = Side::BOTH.iter().try_for_each(|side| {
-            let socket = &mut row.pipe.peers[*side as usize].socket;
+            let socket = row.pipe.peers[*side as usize].wire.socket();
             registry.register(socket, token(key, *side), interest)
         });
         if watched.is_err() {
@@ -227,6 +227,8 @@ impl<C> Table<C> {
         row.pipe.release(&mut self.pool);
         if row.session.is_forced() {
             row.pipe.reset();
+        } else {
+            row.pipe.finish();
         }
         let target = *self.registry.target(row.member);
         if let Some(moved) = self.registry.leave(row.member) {

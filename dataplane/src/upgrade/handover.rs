@@ -1,12 +1,12 @@
 //! From two HTTP connections to a session: once the client has its 101, both sockets go to the
 //! worker's tunnel table, and everything of HTTP is dropped.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use routetable::ObjectId;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -14,13 +14,15 @@ use crate::error::Reason;
 use crate::http::record::Record;
 use crate::local::{Local, SessionContext};
 use crate::snapshot::{EndpointGuard, EndpointSlot};
+use crate::tls::stream::Stream;
+use crate::tls::wire::Wire;
 use crate::tunnel::{Handover, SessionStart, Target};
 
 /// A backend that has switched, while its 101 is on the way to the client.
 #[derive(Debug)]
 pub struct Pending {
     /// Its socket.
-    pub backend: TcpStream,
+    pub backend: Stream,
     /// What it sent behind its 101.
     pub backend_bytes: Bytes,
     /// Its 101 accepted extensions.
@@ -38,13 +40,13 @@ pub fn adopt(
     local: &Rc<Local>,
     pending: Pending,
     mut record: Record,
-    (client, client_bytes): (TcpStream, Bytes),
+    (client, client_bytes): (Stream, Bytes),
     connection: OwnedSemaphorePermit,
 ) {
     let took = record.started().elapsed();
     // What is recorded if it does not become a session after all; both sockets close then.
     record.set_answer(101, Some(Reason::Internal));
-    let (client, backend) = match (client.into_std(), pending.backend.into_std()) {
+    let (client, backend) = match (wire(client), wire(pending.backend)) {
         (Ok(client), Ok(backend)) => (client, backend),
         (Err(error), _) | (_, Err(error)) => {
             return tracing::error!(%error, "a session is lost: its socket does not leave the runtime");
@@ -89,4 +91,10 @@ pub fn adopt(
     if heard != snapshot.judge(&target) {
         local.end_what_left();
     }
+}
+
+/// A connection outside of the runtime.
+fn wire(stream: Stream) -> io::Result<Wire> {
+    let (socket, tls) = stream.into_parts();
+    Ok(Wire::new(socket.into_std()?, tls))
 }

@@ -17,13 +17,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
 use crate::snapshot::Endpoint;
+use crate::tls::stream::Stream;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +48,11 @@ pub struct Connection {
 /// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
 /// 101. Never comes if the connection must not be used.
 #[derive(Debug)]
-pub struct Switched(oneshot::Receiver<(TcpStream, Bytes)>);
+pub struct Switched(oneshot::Receiver<(Stream, Bytes)>);
 
 impl Switched {
     /// Waits for hyper to let go of the socket.
-    pub async fn socket(self) -> Option<(TcpStream, Bytes)> {
+    pub async fn socket(self) -> Option<(Stream, Bytes)> {
         self.0.await.ok()
     }
 }
@@ -72,7 +72,7 @@ impl Connection {
     ///
     /// # Errors
     /// None in practice: hyper sends nothing yet.
-    pub async fn open(stream: TcpStream, endpoint: &Arc<Endpoint>, max_head: usize) -> hyper::Result<Self> {
+    pub async fn open(stream: Stream, endpoint: &Arc<Endpoint>, max_head: usize) -> hyper::Result<Self> {
         let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
         let address = endpoint.address;
         let driver = tokio::task::spawn_local(async move {
@@ -88,7 +88,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::open`].
     pub async fn open_to_switch(
-        stream: TcpStream,
+        stream: Stream,
         endpoint: &Arc<Endpoint>,
         max_head: usize,
     ) -> hyper::Result<(Self, Switched)> {

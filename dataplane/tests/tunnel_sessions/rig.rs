@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dataplane::session::close::{Close, CloseCode};
+use dataplane::tls::wire::Wire;
 use dataplane::tunnel::{Handover, SessionEnd, SessionStart, TableSettings, Target, TunnelTable};
 use routetable::{EndpointSetId, ObjectId, RouteId};
 use socket2::SockRef;
@@ -107,9 +108,9 @@ impl Rig {
             context: "context",
         };
         let handover = Handover {
-            client: downstream.into_std().unwrap(),
+            client: Wire::new(downstream.into_std().unwrap(), None),
             client_bytes: Bytes::from(options.client_bytes),
-            backend: upstream.into_std().unwrap(),
+            backend: Wire::new(upstream.into_std().unwrap(), None),
             backend_bytes: Bytes::from(options.backend_bytes),
             start,
         };
