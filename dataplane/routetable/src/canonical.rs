@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::encoding::append;
-use crate::id::{EndpointSetId, RouteId};
-use crate::model::{EndpointSet, Route, RouteTable};
+use crate::id::{CertificateId, EndpointSetId, RouteId, ServerNameId};
+use crate::model::{Certificate, EndpointSet, Route, RouteTable, ServerName};
 use crate::shared_map::{Difference, SharedMap};
 
 pub use self::tracked::Tracked;
@@ -40,7 +40,9 @@ impl Digest {
     #[must_use]
     pub fn follow(self, old: &RouteTable, new: &RouteTable) -> Self {
         let sum = moved(self.0, &old.routes, &new.routes);
-        Self(moved(sum, &old.endpoint_sets, &new.endpoint_sets))
+        let sum = moved(sum, &old.endpoint_sets, &new.endpoint_sets);
+        let sum = moved(sum, &old.certificates, &new.certificates);
+        Self(moved(sum, &old.server_names, &new.server_names))
     }
 }
 
@@ -60,59 +62,80 @@ impl RouteTable {
         Digest::default().follow(&Self::default(), self)
     }
 
-    /// The operations that turn `self` into `next`, in canonical order: sets and routes put, then
-    /// routes and sets removed.
+    /// The operations that turn `self` into `next`, in canonical order: what others refer to is put before them,
+    /// and removed after them.
     pub fn diff(&self, next: &RouteTable) -> Vec<Op> {
-        let mut ops = Vec::new();
-        let (mut sets_removed, mut routes_removed) = (Vec::new(), Vec::new());
-        for Difference { key, new, .. } in self.endpoint_sets.differences(&next.endpoint_sets) {
-            match new {
-                Some(set) => ops.push(Op::PutEndpointSet(Arc::clone(set))),
-                None => sets_removed.push(Op::RemoveEndpointSet(*key)),
-            }
-        }
-        for Difference { key, new, .. } in self.routes.differences(&next.routes) {
-            match new {
-                Some(route) => ops.push(Op::PutRoute(Arc::clone(route))),
-                None => routes_removed.push(Op::RemoveRoute(*key)),
-            }
-        }
-        ops.extend(routes_removed);
-        ops.extend(sets_removed);
-        ops
+        let (mut put, mut removed) = (Vec::new(), Vec::new());
+        let certificates = self.certificates.differences(&next.certificates);
+        split(
+            certificates,
+            Op::PutCertificate,
+            Op::RemoveCertificate,
+            &mut put,
+            &mut removed,
+        );
+        let sets = self.endpoint_sets.differences(&next.endpoint_sets);
+        split(
+            sets,
+            Op::PutEndpointSet,
+            Op::RemoveEndpointSet,
+            &mut put,
+            &mut removed,
+        );
+        let names = self.server_names.differences(&next.server_names);
+        split(
+            names,
+            Op::PutServerName,
+            Op::RemoveServerName,
+            &mut put,
+            &mut removed,
+        );
+        let routes = self.routes.differences(&next.routes);
+        split(routes, Op::PutRoute, Op::RemoveRoute, &mut put, &mut removed);
+        removed.reverse();
+        put.append(&mut removed);
+        put
     }
 
     /// Applies operations in order. Removing what is absent does nothing.
     pub fn apply(&mut self, ops: &[Op]) {
         for op in ops {
             match op {
-                Op::PutEndpointSet(set) => {
-                    self.endpoint_sets.insert(set.id, Arc::clone(set));
-                }
-                Op::PutRoute(route) => {
-                    self.routes.insert(route.id, Arc::clone(route));
-                }
-                Op::RemoveRoute(id) => {
-                    self.routes.remove(id);
-                }
-                Op::RemoveEndpointSet(id) => {
-                    self.endpoint_sets.remove(id);
-                }
+                Op::PutRoute(new) => drop(self.routes.insert(new.id, Arc::clone(new))),
+                Op::PutEndpointSet(new) => drop(self.endpoint_sets.insert(new.id, Arc::clone(new))),
+                Op::PutCertificate(new) => drop(self.certificates.insert(new.id, Arc::clone(new))),
+                Op::PutServerName(new) => drop(self.server_names.insert(new.id, Arc::clone(new))),
+                Op::RemoveRoute(id) => drop(self.routes.remove(id)),
+                Op::RemoveEndpointSet(id) => drop(self.endpoint_sets.remove(id)),
+                Op::RemoveCertificate(id) => drop(self.certificates.remove(id)),
+                Op::RemoveServerName(id) => drop(self.server_names.remove(id)),
             }
         }
     }
 
-    /// References that do not resolve inside the table, as (route, set).
-    pub fn dangling(&self) -> Vec<(RouteId, EndpointSetId)> {
+    /// References that do not resolve inside the table.
+    pub fn dangling(&self) -> Vec<Dangling> {
         let mut found = Vec::new();
         for route in self.routes.values() {
+            let from = ResourceId::Route(route.id);
             for backend in &route.backends {
                 if !self.endpoint_sets.contains_key(&backend.endpoint_set) {
-                    found.push((route.id, backend.endpoint_set));
+                    found.push((from, ResourceId::EndpointSet(backend.endpoint_set)));
                 }
+                let shown = backend.protocol.tls.as_ref().and_then(|tls| tls.certificate);
+                found.extend(shown.and_then(|id| self.lacks(id)).map(|to| (from, to)));
             }
         }
+        for name in self.server_names.values() {
+            let from = ResourceId::ServerName(name.id);
+            let lacking = name.certificates.iter().filter_map(|id| self.lacks(*id));
+            found.extend(lacking.map(|to| (from, to)));
+        }
         found
+    }
+
+    fn lacks(&self, id: CertificateId) -> Option<ResourceId> {
+        (!self.certificates.contains_key(&id)).then_some(ResourceId::Certificate(id))
     }
 }
 
@@ -123,10 +146,50 @@ pub enum Op {
     PutRoute(Arc<Route>),
     /// Adds or replaces an endpoint set.
     PutEndpointSet(Arc<EndpointSet>),
+    /// Adds or replaces a certificate.
+    PutCertificate(Arc<Certificate>),
+    /// Adds or replaces how TLS is spoken for a name.
+    PutServerName(Arc<ServerName>),
     /// Removes a route.
     RemoveRoute(RouteId),
     /// Removes an endpoint set.
     RemoveEndpointSet(EndpointSetId),
+    /// Removes a certificate.
+    RemoveCertificate(CertificateId),
+    /// Removes how TLS is spoken for a name.
+    RemoveServerName(ServerNameId),
+}
+
+/// Any resource of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ResourceId {
+    /// A route.
+    Route(RouteId),
+    /// An endpoint set.
+    EndpointSet(EndpointSetId),
+    /// A certificate.
+    Certificate(CertificateId),
+    /// How TLS is spoken for a name.
+    ServerName(ServerNameId),
+}
+
+/// A resource, and what it refers to that is not there.
+pub type Dangling = (ResourceId, ResourceId);
+
+/// Sorts the differences of one kind into what is put and what is removed.
+fn split<'a, K: Ord + Copy + 'a, V: PartialEq + 'a>(
+    differences: impl Iterator<Item = Difference<'a, K, V>>,
+    as_put: fn(Arc<V>) -> Op,
+    as_removed: fn(K) -> Op,
+    put: &mut Vec<Op>,
+    removed: &mut Vec<Op>,
+) {
+    for Difference { key, new, .. } in differences {
+        match new {
+            Some(new) => put.push(as_put(Arc::clone(new))),
+            None => removed.push(as_removed(*key)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::model::ObjectRef;
+use crate::model::{HostPattern, ObjectRef};
 
 /// Identity of one [`Route`](crate::Route): the object it comes from and the rule within it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +26,28 @@ impl ObjectId {
             &object.namespace,
             &object.name,
         ]))
+    }
+}
+
+/// Identity of one [`Certificate`](crate::Certificate): a Secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CertificateId(pub u64);
+
+impl CertificateId {
+    /// The id of the certificate in the Secret `namespace`/`secret`.
+    pub fn new(namespace: &str, secret: &str) -> Self {
+        Self(hash_parts(&["Secret", namespace, secret]))
+    }
+}
+
+/// Identity of one [`ServerName`](crate::ServerName): the names it is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ServerNameId(pub u64);
+
+impl ServerNameId {
+    /// The id of what is spoken to clients that ask for `host`.
+    pub fn new(host: &HostPattern) -> Self {
+        Self(hash_parts(&["ServerName", &host.to_string()]))
     }
 }
 
@@ -83,6 +105,8 @@ macro_rules! hex_format {
 hex_format!(ObjectId);
 hex_format!(RouteId);
 hex_format!(EndpointSetId);
+hex_format!(CertificateId);
+hex_format!(ServerNameId);
 
 #[cfg(test)]
 mod tests {

@@ -15,10 +15,11 @@ pub mod shared_map;
 pub mod validate;
 pub mod wire;
 
-pub use id::{EndpointSetId, ObjectId, RouteId};
+pub use id::{CertificateId, EndpointSetId, ObjectId, RouteId, ServerNameId};
 pub use model::{
-    Endpoint, EndpointSet, EndpointState, HostPattern, ObjectKind, ObjectRef, PathMatch, Route, RouteMatch,
-    RouteTable, ValueMatch, ValuePattern, WeightedBackend,
+    BackendProtocol, BackendTls, Certificate, ClientValidation, Endpoint, EndpointSet, EndpointState,
+    HostPattern, InsecurePolicy, ObjectKind, ObjectRef, PathMatch, PrivateKey, Route, RouteMatch, RouteTable,
+    RouteTls, ServerName, TlsVersion, ValueMatch, ValuePattern, Verify, WeightedBackend,
 };
 pub use policy::Timeouts;
 pub use shared_map::SharedMap;

@@ -7,6 +7,18 @@ use std::time::Duration;
 pub const MAX_ROUTES: usize = 200_000;
 /// Endpoint sets of a table.
 pub const MAX_ENDPOINT_SETS: usize = 200_000;
+/// Certificates of a table.
+pub const MAX_CERTIFICATES: usize = 100_000;
+/// Names of a table that TLS is spoken for.
+pub const MAX_SERVER_NAMES: usize = 200_000;
+/// Certificates for one name.
+pub const MAX_CERTIFICATES_FOR_NAME: usize = 8;
+/// Certificates in a chain, or authorities of one kind.
+pub const MAX_CHAIN: usize = 64;
+/// A chain, or the authorities of one kind, in all.
+pub const MAX_CHAIN_LEN: usize = 256 << 10;
+/// A private key.
+pub const MAX_KEY_LEN: usize = 16 << 10;
 /// Endpoints of a set.
 pub const MAX_ENDPOINTS: usize = 16_384;
 /// Operations of a delta; beyond that a snapshot is the cheaper way.

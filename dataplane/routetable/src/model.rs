@@ -1,13 +1,20 @@
 //! The route table: which requests go to which endpoints, under which policy.
 
+mod tls;
+
 use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EndpointSetId, RouteId};
+use crate::id::{CertificateId, EndpointSetId, RouteId, ServerNameId};
 use crate::policy::Timeouts;
 use crate::shared_map::SharedMap;
+
+pub use self::tls::{
+    BackendProtocol, BackendTls, Certificate, ClientValidation, InsecurePolicy, PrivateKey, RouteTls,
+    ServerName, TlsVersion, Verify,
+};
 
 /// Everything the data plane serves, at one version.
 ///
@@ -18,12 +25,22 @@ pub struct RouteTable {
     pub routes: SharedMap<RouteId, Route>,
     /// Endpoint sets by id. Every set a route refers to is present, if empty.
     pub endpoint_sets: SharedMap<EndpointSetId, EndpointSet>,
+    /// Certificates by id. Every certificate that something refers to is present.
+    pub certificates: SharedMap<CertificateId, Certificate>,
+    /// How TLS is spoken, by the name that is asked for.
+    pub server_names: SharedMap<ServerNameId, ServerName>,
 }
 
 impl RouteTable {
     /// True when the table serves nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty() && self.endpoint_sets.is_empty()
+        let Self {
+            routes,
+            endpoint_sets,
+            certificates,
+            server_names,
+        } = self;
+        routes.is_empty() && endpoint_sets.is_empty() && certificates.is_empty() && server_names.is_empty()
     }
 }
 
@@ -50,6 +67,8 @@ pub struct Route {
     pub backends: Vec<WeightedBackend>,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// How it wants to be reached.
+    pub tls: RouteTls,
 }
 
 /// A Kubernetes object that owns routes.
@@ -175,6 +194,8 @@ pub struct WeightedBackend {
     pub endpoint_set: EndpointSetId,
     /// Share of new requests and sessions, relative to its siblings; 0 takes none.
     pub weight: u32,
+    /// How they are spoken to.
+    pub protocol: BackendProtocol,
 }
 
 /// The endpoints behind one port of one Service.

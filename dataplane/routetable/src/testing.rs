@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::id::{EndpointSetId, RouteId};
+use crate::id::{CertificateId, EndpointSetId, RouteId, ServerNameId};
 use crate::model::*;
 use crate::policy::Timeouts;
 
@@ -30,6 +30,7 @@ pub(crate) fn route(name: &str, host: HostPattern, of: RouteMatch) -> Route {
         matches: vec![of],
         backends: vec![],
         timeouts: Timeouts::default(),
+        tls: RouteTls::default(),
     }
 }
 
@@ -108,7 +109,11 @@ prop_compose! {
         route.id = RouteId(route.id.0 ^ salt << 8 ^ u64::from(order));
         route.rule = format!("rule-{order}");
         route.timeouts.idle = idle.map(Duration::from_millis);
-        let backend = |(set, weight)| WeightedBackend { endpoint_set: EndpointSetId(set as u64), weight };
+        let backend = |(set, weight)| WeightedBackend {
+            endpoint_set: EndpointSetId(set as u64),
+            weight,
+            protocol: BackendProtocol::default(),
+        };
         route.backends = weights.into_iter().enumerate().map(backend).collect();
         Route { order, created, fallback, hosts, matches, ..route }
     }
@@ -131,18 +136,60 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    pub(crate) fn certificates()(id in 0..4_u64, byte in 0..3_u8) -> Certificate {
+        Certificate {
+            id: CertificateId(id),
+            namespace: "prod".into(),
+            secret: format!("tls-{id}"),
+            chain: vec![vec![byte; 3]],
+            key: PrivateKey(vec![byte]),
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn server_names()(
+        host in hosts(),
+        certificates in vec(0..4_u64, 0..3),
+        min_version in select(vec![TlsVersion::V12, TlsVersion::V13]),
+        optional in option::of(any::<bool>()),
+    ) -> ServerName {
+        ServerName {
+            id: ServerNameId::new(&host),
+            host,
+            certificates: certificates.into_iter().map(CertificateId).collect(),
+            min_version,
+            client: optional.map(|optional| ClientValidation { authorities: vec![vec![1, 2]], optional }),
+        }
+    }
+}
+
 /// A table whose references resolve.
 pub(crate) fn tables() -> impl Strategy<Value = RouteTable> {
-    (vec(routes(), 0..6), vec(endpoint_sets(), 0..6)).prop_map(|(routes, sets)| {
+    let parts = (
+        vec(routes(), 0..6),
+        vec(endpoint_sets(), 0..6),
+        vec(certificates(), 0..4),
+        vec(server_names(), 0..4),
+    );
+    parts.prop_map(|(routes, sets, certificates, names)| {
         let mut table = RouteTable::default();
         for set in sets {
             table.endpoint_sets.insert(set.id, Arc::new(set));
+        }
+        for certificate in certificates {
+            table.certificates.insert(certificate.id, Arc::new(certificate));
         }
         for mut route in routes {
             route
                 .backends
                 .retain(|backend| table.endpoint_sets.contains_key(&backend.endpoint_set));
             table.routes.insert(route.id, Arc::new(route));
+        }
+        for mut name in names {
+            name.certificates.retain(|id| table.certificates.contains_key(id));
+            table.server_names.insert(name.id, Arc::new(name));
         }
         table
     })

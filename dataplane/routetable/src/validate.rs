@@ -4,6 +4,7 @@
 //! Looks at one resource alone; whether references resolve is the table's matter.
 
 mod matches;
+mod tls;
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::encoding::append;
 use crate::limits::*;
 use crate::matching::{compiles, host};
 use crate::model::{EndpointSet, HostPattern, Route};
+
+pub use self::tls::{certificate, server_name};
 
 /// Why a resource can't be served. `field` is its place in the resource, as `matches[1].headers`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -116,6 +119,10 @@ pub(crate) fn route_bounds(route: &Route) -> Result<(), Invalid> {
     for (at, of) in route.matches.iter().enumerate() {
         matches::bounds(at, of)?;
     }
+    for (at, backend) in route.backends.iter().enumerate() {
+        tls::backend(at, backend)?;
+    }
+    tls::client("tls.client", route.tls.client.as_ref())?;
     let limits = &route.timeouts;
     timeout("timeouts.connect", Some(limits.connect))?;
     timeout("timeouts.handshake", Some(limits.handshake))?;

@@ -24,13 +24,15 @@ pub use codec::{
 };
 pub use message::Message;
 
+pub use crate::canonical::ResourceId;
+
 use crate::canonical::{Digest, Op};
-use crate::id::{EndpointSetId, RouteId};
+use crate::id::RouteId;
 use crate::limits::MAX_MESSAGE_LEN;
-use crate::model::{EndpointSet, Route};
+use crate::model::{Certificate, EndpointSet, Route, ServerName};
 
 /// Raised with every change of a message; both sides refuse another number.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A state of the table: which controller run made it, and its count within that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,10 @@ pub enum ToDataplane {
     Delta(Delta),
     /// An action, not configuration.
     Command(Command),
+    /// A part of the snapshot.
+    SnapshotCertificates(Vec<Arc<Certificate>>),
+    /// A part of the snapshot.
+    SnapshotServerNames(Vec<Arc<ServerName>>),
 }
 
 /// What the data plane sends.
@@ -102,6 +108,10 @@ pub struct SnapshotBegin {
     pub routes: u32,
     /// Number of endpoint sets in all parts.
     pub endpoint_sets: u32,
+    /// Number of certificates in all parts.
+    pub certificates: u32,
+    /// Number of server names in all parts.
+    pub server_names: u32,
     /// Digest of the whole.
     pub digest: Digest,
     /// The table is meant to be empty. An empty snapshot without this is refused by a data plane
@@ -157,15 +167,6 @@ pub struct ItemError {
     pub resource: ResourceId,
     /// Why, in a sentence for the object's status.
     pub message: String,
-}
-
-/// Any resource of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ResourceId {
-    /// A route.
-    Route(RouteId),
-    /// An endpoint set.
-    EndpointSet(EndpointSetId),
 }
 
 /// The data plane's running totals.

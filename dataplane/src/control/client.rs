@@ -234,12 +234,6 @@ impl<W: Workers> Client<W> {
                 *assembly = Some(SnapshotAssembly::new(begin)?);
                 Ok(None)
             }
-            (ToDataplane::SnapshotRoutes(part), Some(assembly)) => {
-                Ok(assembly.routes(part).map(|()| None)?)
-            }
-            (ToDataplane::SnapshotEndpointSets(part), Some(assembly)) => {
-                Ok(assembly.endpoint_sets(part).map(|()| None)?)
-            }
             (ToDataplane::SnapshotEnd(version), Some(_)) => {
                 let whole = assembly.take().ok_or(AssemblyError::OutOfTurn)?;
                 let (begin, table) = whole.finish(version)?;
@@ -255,6 +249,7 @@ impl<W: Workers> Client<W> {
                 Ok(None)
             }
             (ToDataplane::Refused { protocol }, _) => Err(End::Refused(protocol)),
+            (part, Some(assembly)) => Ok(assembly.add(part).map(|()| None)?),
             _ => Err(AssemblyError::OutOfTurn.into()),
         }
     }

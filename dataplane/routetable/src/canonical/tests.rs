@@ -58,7 +58,23 @@ fn an_unresolved_reference_is_found() {
     route.backends = vec![crate::WeightedBackend {
         endpoint_set,
         weight: 1,
+        protocol: crate::BackendProtocol::default(),
     }];
     table.routes.insert(route.id, Arc::new(route.clone()));
-    assert_eq!(table.dangling(), [(route.id, endpoint_set)]);
+    let lacking = ResourceId::EndpointSet(endpoint_set);
+    assert_eq!(table.dangling(), [(ResourceId::Route(route.id), lacking)]);
+    table.routes.remove(&route.id);
+
+    let host = crate::HostPattern::Any;
+    let (id, certificate) = (ServerNameId::new(&host), CertificateId(3));
+    let name = ServerName {
+        id,
+        host,
+        certificates: vec![certificate],
+        min_version: crate::TlsVersion::V12,
+        client: None,
+    };
+    table.server_names.insert(id, Arc::new(name));
+    let lacking = ResourceId::Certificate(certificate);
+    assert_eq!(table.dangling(), [(ResourceId::ServerName(id), lacking)]);
 }

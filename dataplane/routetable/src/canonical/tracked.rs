@@ -54,11 +54,17 @@ impl Tracked {
     fn inverse(&self, op: &Op) -> Option<Op> {
         let route = |id| self.table.routes.get(id).cloned().map(Op::PutRoute);
         let set = |id| self.table.endpoint_sets.get(id).cloned().map(Op::PutEndpointSet);
+        let certificate = |id| self.table.certificates.get(id).cloned().map(Op::PutCertificate);
+        let name = |id| self.table.server_names.get(id).cloned().map(Op::PutServerName);
         match op {
             Op::PutRoute(new) => route(&new.id).or(Some(Op::RemoveRoute(new.id))),
             Op::PutEndpointSet(new) => set(&new.id).or(Some(Op::RemoveEndpointSet(new.id))),
+            Op::PutCertificate(new) => certificate(&new.id).or(Some(Op::RemoveCertificate(new.id))),
+            Op::PutServerName(new) => name(&new.id).or(Some(Op::RemoveServerName(new.id))),
             Op::RemoveRoute(id) => route(id),
             Op::RemoveEndpointSet(id) => set(id),
+            Op::RemoveCertificate(id) => certificate(id),
+            Op::RemoveServerName(id) => name(id),
         }
     }
 }
@@ -68,6 +74,11 @@ fn share(op: &Op) -> u64 {
     match op {
         Op::PutRoute(route) => content_hash(route),
         Op::PutEndpointSet(set) => content_hash(set),
-        Op::RemoveRoute(_) | Op::RemoveEndpointSet(_) => 0,
+        Op::PutCertificate(certificate) => content_hash(certificate),
+        Op::PutServerName(name) => content_hash(name),
+        Op::RemoveRoute(_)
+        | Op::RemoveEndpointSet(_)
+        | Op::RemoveCertificate(_)
+        | Op::RemoveServerName(_) => 0,
     }
 }

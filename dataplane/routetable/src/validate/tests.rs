@@ -46,7 +46,7 @@ fn refusals_name_the_field_and_the_remedy() {
             r.matches[0].headers = (0..32).map(value).collect();
             r.matches = vec![r.matches[0].clone(); 40];
         }),
-        "it must not be larger than 4194304 bytes; it has 5253204"
+        "it must not be larger than 4194304 bytes; it has 5253206"
     );
     assert_eq!(
         refusal(|r| r.timeouts.connect = Duration::ZERO),

@@ -5,27 +5,17 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{ResourceId, SnapshotBegin, Version};
+use super::{FrameError, Message, ResourceId, SnapshotBegin, ToDataplane, Version};
 use crate::canonical::Tracked;
-use crate::id::{EndpointSetId, RouteId};
-use crate::limits::{MAX_ENDPOINT_SETS, MAX_ROUTES};
-use crate::model::{EndpointSet, Route, RouteTable};
+use crate::model::RouteTable;
 use crate::shared_map::SharedMap;
 
 /// Why parts are not a snapshot.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AssemblyError {
     /// More is announced than a table may hold.
-    #[error(
-        "the snapshot announces {routes} routes and {endpoint_sets} endpoint sets; \
-         at most {MAX_ROUTES} and {MAX_ENDPOINT_SETS} are taken"
-    )]
-    TooLarge {
-        /// Announced routes.
-        routes: u32,
-        /// Announced sets.
-        endpoint_sets: u32,
-    },
+    #[error("the snapshot announces more than a table may hold: {0}")]
+    TooLarge(FrameError),
     /// More resources than announced, or fewer at the end.
     #[error("the snapshot has other counts than it announced")]
     Count,
@@ -33,12 +23,12 @@ pub enum AssemblyError {
     #[error("the snapshot holds {0:?} twice")]
     Duplicate(ResourceId),
     /// A reference does not resolve inside the snapshot.
-    #[error("the snapshot's route {route} refers to endpoint set {endpoint_set}, which it does not hold")]
+    #[error("the snapshot's {from:?} refers to {to:?}, which it does not hold")]
     Dangling {
-        /// The route.
-        route: RouteId,
+        /// What refers.
+        from: ResourceId,
         /// What it refers to.
-        endpoint_set: EndpointSetId,
+        to: ResourceId,
     },
     /// The end names another version than the beginning.
     #[error("the snapshot's end names another version than its beginning")]
@@ -64,17 +54,9 @@ impl SnapshotAssembly {
     /// # Errors
     /// [`AssemblyError::TooLarge`].
     pub fn new(begin: SnapshotBegin) -> Result<Self, AssemblyError> {
-        let SnapshotBegin {
-            routes,
-            endpoint_sets,
-            ..
-        } = begin;
-        if routes as usize > MAX_ROUTES || endpoint_sets as usize > MAX_ENDPOINT_SETS {
-            return Err(AssemblyError::TooLarge {
-                routes,
-                endpoint_sets,
-            });
-        }
+        ToDataplane::SnapshotBegin(begin)
+            .check()
+            .map_err(AssemblyError::TooLarge)?;
         Ok(Self {
             begin,
             table: RouteTable::default(),
@@ -84,24 +66,44 @@ impl SnapshotAssembly {
     /// Adds a part.
     ///
     /// # Errors
-    /// [`AssemblyError::Count`] or [`AssemblyError::Duplicate`]; the snapshot is void.
-    pub fn routes(&mut self, part: Vec<Arc<Route>>) -> Result<(), AssemblyError> {
-        let part = part.into_iter().map(|route| (route.id, route));
-        add(&mut self.table.routes, part, self.begin.routes, ResourceId::Route)
-    }
-
-    /// Adds a part.
-    ///
-    /// # Errors
-    /// [`AssemblyError::Count`] or [`AssemblyError::Duplicate`]; the snapshot is void.
-    pub fn endpoint_sets(&mut self, part: Vec<Arc<EndpointSet>>) -> Result<(), AssemblyError> {
-        let part = part.into_iter().map(|set| (set.id, set));
-        add(
-            &mut self.table.endpoint_sets,
-            part,
-            self.begin.endpoint_sets,
-            ResourceId::EndpointSet,
-        )
+    /// [`AssemblyError::Count`], [`AssemblyError::Duplicate`], or [`AssemblyError::OutOfTurn`] when the message
+    /// is no part; the snapshot is void.
+    pub fn add(&mut self, part: ToDataplane) -> Result<(), AssemblyError> {
+        let Self { begin, table } = self;
+        match part {
+            ToDataplane::SnapshotRoutes(part) => {
+                let part = part.into_iter().map(|route| (route.id, route));
+                add(&mut table.routes, part, begin.routes, ResourceId::Route)
+            }
+            ToDataplane::SnapshotEndpointSets(part) => {
+                let part = part.into_iter().map(|set| (set.id, set));
+                add(
+                    &mut table.endpoint_sets,
+                    part,
+                    begin.endpoint_sets,
+                    ResourceId::EndpointSet,
+                )
+            }
+            ToDataplane::SnapshotCertificates(part) => {
+                let part = part.into_iter().map(|certificate| (certificate.id, certificate));
+                add(
+                    &mut table.certificates,
+                    part,
+                    begin.certificates,
+                    ResourceId::Certificate,
+                )
+            }
+            ToDataplane::SnapshotServerNames(part) => {
+                let part = part.into_iter().map(|name| (name.id, name));
+                add(
+                    &mut table.server_names,
+                    part,
+                    begin.server_names,
+                    ResourceId::ServerName,
+                )
+            }
+            _ => Err(AssemblyError::OutOfTurn),
+        }
     }
 
     /// The whole table, if it is what was announced.
@@ -113,12 +115,18 @@ impl SnapshotAssembly {
         if version != begin.version {
             return Err(AssemblyError::Version);
         }
-        let counts = (table.routes.len(), table.endpoint_sets.len());
-        if counts != (begin.routes as usize, begin.endpoint_sets as usize) {
-            return Err(AssemblyError::Count);
+        for (announced, got) in [
+            (begin.routes, table.routes.len()),
+            (begin.endpoint_sets, table.endpoint_sets.len()),
+            (begin.certificates, table.certificates.len()),
+            (begin.server_names, table.server_names.len()),
+        ] {
+            if announced as usize != got {
+                return Err(AssemblyError::Count);
+            }
         }
-        if let Some((route, endpoint_set)) = table.dangling().first().copied() {
-            return Err(AssemblyError::Dangling { route, endpoint_set });
+        if let Some((from, to)) = table.dangling().first().copied() {
+            return Err(AssemblyError::Dangling { from, to });
         }
         let table = Tracked::from(table);
         if table.digest() != begin.digest {

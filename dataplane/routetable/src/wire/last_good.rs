@@ -62,12 +62,11 @@ pub fn decode(bytes: &[u8]) -> Result<(Tracked, Version), LastGoodError> {
         rest = &rest[used..];
         match (message, &mut assembly) {
             (ToDataplane::SnapshotBegin(begin), None) => assembly = Some(SnapshotAssembly::new(begin)?),
-            (ToDataplane::SnapshotRoutes(part), Some(assembly)) => assembly.routes(part)?,
-            (ToDataplane::SnapshotEndpointSets(part), Some(assembly)) => assembly.endpoint_sets(part)?,
             (ToDataplane::SnapshotEnd(version), _) if rest.is_empty() => {
                 let whole = assembly.ok_or(AssemblyError::OutOfTurn)?;
                 return Ok((whole.finish(version)?.1, version));
             }
+            (part, Some(assembly)) => assembly.add(part)?,
             _ => return Err(AssemblyError::OutOfTurn.into()),
         }
     }

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{FrameError, Nack, PROTOCOL, ToController, ToDataplane};
-use crate::limits::{MAX_ENDPOINT_SETS, MAX_MESSAGE_LEN, MAX_OPS, MAX_ROUTES};
+use crate::limits::{
+    MAX_CERTIFICATES, MAX_ENDPOINT_SETS, MAX_MESSAGE_LEN, MAX_OPS, MAX_ROUTES, MAX_SERVER_NAMES,
+};
 
 /// A message of the channel: [`ToController`] or [`ToDataplane`].
 pub trait Message: Serialize + DeserializeOwned + sealed::Sealed {
@@ -64,12 +66,16 @@ impl Message for ToDataplane {
         match self {
             Self::SnapshotBegin(begin) => {
                 at_most(begin.routes as usize, MAX_ROUTES, "routes")?;
-                at_most(begin.endpoint_sets as usize, MAX_ENDPOINT_SETS, "endpoint sets")
+                at_most(begin.endpoint_sets as usize, MAX_ENDPOINT_SETS, "endpoint sets")?;
+                at_most(begin.certificates as usize, MAX_CERTIFICATES, "certificates")?;
+                at_most(begin.server_names as usize, MAX_SERVER_NAMES, "server names")
             }
             Self::Delta(delta) => at_most(delta.ops.len(), MAX_OPS, "operations"),
             Self::Refused { .. }
             | Self::SnapshotRoutes(_)
             | Self::SnapshotEndpointSets(_)
+            | Self::SnapshotCertificates(_)
+            | Self::SnapshotServerNames(_)
             | Self::SnapshotEnd(_)
             | Self::Current(_)
             | Self::Command(_) => Ok(()),

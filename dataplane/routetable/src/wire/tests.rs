@@ -11,6 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::id::{CertificateId, EndpointSetId, ServerNameId};
 use crate::testing;
 
 fn versions() -> impl Strategy<Value = Version> {
@@ -21,6 +22,8 @@ fn resources() -> impl Strategy<Value = ResourceId> {
     prop_oneof![
         any::<u64>().prop_map(|id| ResourceId::Route(RouteId(id))),
         any::<u64>().prop_map(|id| ResourceId::EndpointSet(EndpointSetId(id))),
+        any::<u64>().prop_map(|id| ResourceId::Certificate(CertificateId(id))),
+        any::<u64>().prop_map(|id| ResourceId::ServerName(ServerNameId(id))),
     ]
 }
 
@@ -75,15 +78,25 @@ fn commands() -> impl Strategy<Value = Command> {
 }
 
 fn to_dataplane() -> impl Strategy<Value = ToDataplane> {
-    let begin = (versions(), 0..1000_u32, 0..1000_u32, any::<u64>(), any::<bool>()).prop_map(
-        |(version, routes, endpoint_sets, digest, deliberately_empty)| SnapshotBegin {
-            version,
-            routes,
-            endpoint_sets,
-            digest: Digest(digest),
-            deliberately_empty,
-        },
-    );
+    let begin = (
+        versions(),
+        [0..1000_u32, 0..1000, 0..1000, 0..1000],
+        any::<u64>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(version, [routes, endpoint_sets, certificates, server_names], digest, deliberately_empty)| {
+                SnapshotBegin {
+                    version,
+                    routes,
+                    endpoint_sets,
+                    certificates,
+                    server_names,
+                    digest: Digest(digest),
+                    deliberately_empty,
+                }
+            },
+        );
     let delta =
         (versions(), versions(), testing::tables(), testing::tables()).prop_map(|(base, next, a, b)| Delta {
             base,
@@ -96,6 +109,8 @@ fn to_dataplane() -> impl Strategy<Value = ToDataplane> {
         begin.prop_map(ToDataplane::SnapshotBegin),
         vec(testing::routes().prop_map(Arc::new), 0..4).prop_map(ToDataplane::SnapshotRoutes),
         vec(testing::endpoint_sets().prop_map(Arc::new), 0..4).prop_map(ToDataplane::SnapshotEndpointSets),
+        vec(testing::certificates().prop_map(Arc::new), 0..4).prop_map(ToDataplane::SnapshotCertificates),
+        vec(testing::server_names().prop_map(Arc::new), 0..4).prop_map(ToDataplane::SnapshotServerNames),
         versions().prop_map(ToDataplane::SnapshotEnd),
         versions().prop_map(ToDataplane::Current),
         delta.prop_map(ToDataplane::Delta),

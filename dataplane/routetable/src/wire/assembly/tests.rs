@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing;
+use crate::model::{BackendProtocol, EndpointSet};
 use crate::wire::{ToDataplane, decode_frame, snapshot_frames};
+use crate::{EndpointSetId, testing};
 
 const VERSION: Version = Version { epoch: 3, number: 8 };
 
@@ -11,11 +12,10 @@ fn assemble(messages: Vec<ToDataplane>) -> Result<Tracked, AssemblyError> {
     for message in messages {
         match (message, &mut assembly) {
             (ToDataplane::SnapshotBegin(begin), None) => assembly = Some(SnapshotAssembly::new(begin)?),
-            (ToDataplane::SnapshotRoutes(part), Some(assembly)) => assembly.routes(part)?,
-            (ToDataplane::SnapshotEndpointSets(part), Some(assembly)) => assembly.endpoint_sets(part)?,
             (ToDataplane::SnapshotEnd(version), _) => {
                 return assembly.take().unwrap().finish(version).map(|(_, table)| table);
             }
+            (part, Some(assembly)) => assembly.add(part)?,
             other => panic!("{other:?}"),
         }
     }
@@ -46,6 +46,7 @@ fn table() -> RouteTable {
     route.backends = vec![crate::WeightedBackend {
         endpoint_set: set.id,
         weight: 1,
+        protocol: BackendProtocol::default(),
     }];
     let mut table = RouteTable::default();
     table.routes.insert(route.id, Arc::new(route));
@@ -78,10 +79,16 @@ fn a_snapshot_is_what_it_announces() {
         refusal(|begin, _| begin.routes = u32::MAX),
         AssemblyError::TooLarge { .. }
     ));
-    assert!(matches!(
-        refusal(|begin, _| begin.endpoint_sets = u32::MAX),
-        AssemblyError::TooLarge { .. }
-    ));
+    for announce in [
+        |begin: &mut SnapshotBegin| begin.endpoint_sets = u32::MAX,
+        |begin: &mut SnapshotBegin| begin.certificates = u32::MAX,
+        |begin: &mut SnapshotBegin| begin.server_names = u32::MAX,
+    ] {
+        let refusal = refusal(|begin, _| announce(begin));
+        assert!(matches!(refusal, AssemblyError::TooLarge { .. }));
+    }
+    assert_eq!(refusal(|begin, _| begin.certificates = 1), AssemblyError::Count);
+    assert_eq!(refusal(|begin, _| begin.server_names = 1), AssemblyError::Count);
 }
 
 #[test]
@@ -104,7 +111,7 @@ fn references_resolve_inside_the_snapshot() {
     assert!(matches!(
         error,
         AssemblyError::Dangling {
-            endpoint_set: EndpointSetId(1),
+            to: ResourceId::EndpointSet(EndpointSetId(1)),
             ..
         }
     ));
@@ -123,6 +130,12 @@ proptest! {
                 }
                 ToDataplane::SnapshotEndpointSets(part) => {
                     split.extend(part.chunks(size).map(|part| ToDataplane::SnapshotEndpointSets(part.to_vec())));
+                }
+                ToDataplane::SnapshotCertificates(part) => {
+                    split.extend(part.chunks(size).map(|part| ToDataplane::SnapshotCertificates(part.to_vec())));
+                }
+                ToDataplane::SnapshotServerNames(part) => {
+                    split.extend(part.chunks(size).map(|part| ToDataplane::SnapshotServerNames(part.to_vec())));
                 }
                 other => split.push(other),
             }

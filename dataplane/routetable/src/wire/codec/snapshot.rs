@@ -17,19 +17,25 @@ const PART_LEN: usize = 1 << 20;
 /// Places of the parts among the variants of [`ToDataplane`], as they are encoded.
 const ROUTES: u8 = 2;
 const ENDPOINT_SETS: u8 = 3;
+const CERTIFICATES: u8 = 8;
+const SERVER_NAMES: u8 = 9;
 
-/// Encodes a whole table as the frames of one snapshot, sets before the routes that refer to them.
+/// Encodes a whole table as the frames of one snapshot, what others refer to before them.
 ///
 /// # Errors
 /// [`FrameError::TooLong`] when a single resource exceeds a frame.
 pub fn snapshot_frames(table: &RouteTable, version: Version) -> Result<Vec<Vec<u8>>, FrameError> {
     let mut parts = Parts::default();
+    parts.add(CERTIFICATES, table.certificates.values())?;
+    parts.add(SERVER_NAMES, table.server_names.values())?;
     parts.add(ENDPOINT_SETS, table.endpoint_sets.values())?;
     parts.add(ROUTES, table.routes.values())?;
     let begin = SnapshotBegin {
         version,
         routes: table.routes.len() as u32,
         endpoint_sets: table.endpoint_sets.len() as u32,
+        certificates: table.certificates.len() as u32,
+        server_names: table.server_names.len() as u32,
         digest: parts.digest,
         deliberately_empty: table.is_empty(),
     };

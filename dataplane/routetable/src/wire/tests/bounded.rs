@@ -119,20 +119,24 @@ fn bounds_hold_on_both_sides() {
         ops,
         digest: Digest(0),
     });
-    let begin = |routes, endpoint_sets| {
+    let begin = |[routes, endpoint_sets, certificates, server_names]: [u32; 4]| {
         let digest = Digest(0);
         ToDataplane::SnapshotBegin(SnapshotBegin {
             version,
             routes,
             endpoint_sets,
+            certificates,
+            server_names,
             digest,
             deliberately_empty: false,
         })
     };
     for (message, what) in [
         (delta, "operations"),
-        (begin(200_001, 0), "routes"),
-        (begin(0, 200_001), "endpoint sets"),
+        (begin([200_001, 0, 0, 0]), "routes"),
+        (begin([0, 200_001, 0, 0]), "endpoint sets"),
+        (begin([0, 0, 100_001, 0]), "certificates"),
+        (begin([0, 0, 0, 200_001]), "server names"),
     ] {
         assert_eq!(encode_frame(&message), Err(FrameError::Bounds(what)));
         let bytes = frame(&postcard::to_stdvec(&message).unwrap());

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
 use crate::canonical::Op;
+use crate::id::{CertificateId, EndpointSetId, ServerNameId};
 use crate::model::*;
 use crate::policy::Timeouts;
 
@@ -43,10 +44,22 @@ fn route() -> Route {
         backends: vec![WeightedBackend {
             endpoint_set: EndpointSetId(9),
             weight: 1,
+            protocol: BackendProtocol {
+                http2: true,
+                tls: Some(BackendTls {
+                    server_name: "b".into(),
+                    verify: Verify::System,
+                    certificate: Some(CertificateId(5)),
+                }),
+            },
         }],
         timeouts: Timeouts {
             max_duration: Some(Duration::from_millis(1500)),
             ..Timeouts::default()
+        },
+        tls: RouteTls {
+            insecure: InsecurePolicy::Redirect,
+            client: Some(client()),
         },
     }
 }
@@ -63,6 +76,33 @@ fn endpoint_set() -> EndpointSet {
             endpoint((Ipv4Addr::new(10, 0, 0, 2), 8080).into(), EndpointState::Draining),
             endpoint((Ipv6Addr::LOCALHOST, 80).into(), EndpointState::NotReady),
         ],
+    }
+}
+
+fn client() -> ClientValidation {
+    ClientValidation {
+        authorities: vec![vec![7, 8]],
+        optional: true,
+    }
+}
+
+fn certificate() -> Certificate {
+    Certificate {
+        id: CertificateId(5),
+        namespace: "prod".into(),
+        secret: "tls".into(),
+        chain: vec![vec![1, 2], vec![3]],
+        key: PrivateKey(vec![4]),
+    }
+}
+
+fn server_name() -> ServerName {
+    ServerName {
+        id: ServerNameId(6),
+        host: HostPattern::Exact("a".into()),
+        certificates: vec![CertificateId(5)],
+        min_version: TlsVersion::V13,
+        client: Some(client()),
     }
 }
 
@@ -91,6 +131,10 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
         })),
         Op::RemoveRoute(RouteId(0x0102)),
         Op::RemoveEndpointSet(EndpointSetId(9)),
+        Op::PutCertificate(Arc::new(certificate())),
+        Op::PutServerName(Arc::new(server_name())),
+        Op::RemoveCertificate(CertificateId(5)),
+        Op::RemoveServerName(ServerNameId(6)),
     ];
     let items = vec![
         ItemError {
@@ -99,6 +143,14 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
         },
         ItemError {
             resource: ResourceId::EndpointSet(EndpointSetId(9)),
+            message: String::new(),
+        },
+        ItemError {
+            resource: ResourceId::Certificate(CertificateId(5)),
+            message: String::new(),
+        },
+        ItemError {
+            resource: ResourceId::ServerName(ServerNameId(6)),
             message: String::new(),
         },
     ];
@@ -112,6 +164,8 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
         version,
         routes: 1,
         endpoint_sets: 2,
+        certificates: 3,
+        server_names: 4,
         digest,
         deliberately_empty: true,
     };
@@ -130,28 +184,37 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
         digest,
     };
     let to_controller = vec![
-        (ToController::Hello(hello), "00010701ac0202edfd03"),
+        (ToController::Hello(hello), "00020701ac0202edfd03"),
         (ToController::Ack(version), "01ac0202"),
         (
             ToController::Nack(Nack { version, items }),
-            "02ac0202020001026e6f010900",
+            "02ac0202040001026e6f010900020500030600",
         ),
         (ToController::Resync, "03"),
         (ToController::Stats(stats), "0401020304"),
     ];
     let to_dataplane = vec![
         (ToDataplane::Refused { protocol: 2 }, "0002"),
-        (ToDataplane::SnapshotBegin(begin), "01ac02020102edfd0301"),
+        (ToDataplane::SnapshotBegin(begin), "01ac020201020304edfd0301"),
         (
             ToDataplane::SnapshotRoutes(vec![Arc::new(route())]),
             "02018202010470726f6404636861740672756c652d3080c49fd50c030003000103622e630205612e\
              622e630301052f636861740103782d6100013101017101022e2b0101630001320104636861740002\
-             2f780000000002042f792e2a0000000001090105000a0001901c00010180cab5ee01",
+             2f780000000002042f792e2a000000000109010101016200010505000a0001901c00010180cab5ee\
+             0101010102070801",
         ),
         (
             ToDataplane::SnapshotEndpointSets(vec![Arc::new(endpoint_set())]),
             "0301090470726f640463686174046874747003000a000001903f00000a000002903f010100000000\
              0000000000000000000000015002",
+        ),
+        (
+            ToDataplane::SnapshotCertificates(vec![Arc::new(certificate())]),
+            "0801050470726f6403746c730202010201030104",
+        ),
+        (
+            ToDataplane::SnapshotServerNames(vec![Arc::new(server_name())]),
+            "090106020161010501010102070801",
         ),
         (ToDataplane::SnapshotEnd(version), "04ac0202"),
         (ToDataplane::Current(version), "05ac0202"),
@@ -162,9 +225,10 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
                 ops,
                 digest,
             }),
-            "06ac0202ac020304008202010470726f6404636861740672756c652d3080c49fd50c030000000109\
-             0105000a0001901c00010180cab5ee0101090470726f6404636861740468747470000282020309ed\
-             fd03",
+            "06ac0202ac020308008202010470726f6404636861740672756c652d3080c49fd50c030000000109\
+             010101016200010505000a0001901c00010180cab5ee010101010207080101090470726f64046368\
+             6174046874747000048202050902050470726f6403746c7302020102010301040306020161010501\
+             01010207080106050706edfd03",
         ),
         (drain(DrainScope::All), "070000e0d40390bf05f407"),
         (drain(DrainScope::Route(RouteId(1))), "07000101e0d40390bf05f407"),
@@ -210,5 +274,5 @@ fn the_header_is_pinned() {
         frame,
         [1, 0, 0, 0, 0xed, 0xef, 0x6d, 0x15, 0xbc, 0x08, 0xe6, 0x13, 3]
     );
-    assert_eq!(PROTOCOL, 1);
+    assert_eq!(PROTOCOL, 2);
 }
