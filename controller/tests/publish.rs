@@ -147,10 +147,8 @@ impl Dataplane {
         let mut assembly = SnapshotAssembly::new(begin).unwrap();
         loop {
             match self.receive().await.unwrap() {
-                ToDataplane::SnapshotRoutes(part) => assembly.routes(part).unwrap(),
-                ToDataplane::SnapshotEndpointSets(part) => assembly.endpoint_sets(part).unwrap(),
                 ToDataplane::SnapshotEnd(version) => return (version, assembly.finish(version).unwrap().1),
-                other => panic!("{other:?} inside a snapshot"),
+                part => assembly.add(part).unwrap(),
             }
         }
     }
@@ -197,8 +195,10 @@ fn table(services: &[&str]) -> RouteTable {
             backends: vec![WeightedBackend {
                 endpoint_set: set.id,
                 weight: 1,
+                protocol: routetable::BackendProtocol::default(),
             }],
             timeouts: Timeouts::default(),
+            tls: routetable::RouteTls::default(),
         };
         table.endpoint_sets.insert(set.id, Arc::new(set));
         table.routes.insert(route.id, Arc::new(route));

@@ -53,8 +53,10 @@ fn route(n: usize, weight: u32) -> Arc<Route> {
         backends: vec![WeightedBackend {
             endpoint_set: EndpointSetId::new("prod", &format!("app-{n}"), "80"),
             weight,
+            protocol: routetable::BackendProtocol::default(),
         }],
         timeouts: Timeouts::default(),
+        tls: routetable::RouteTls::default(),
     })
 }
 

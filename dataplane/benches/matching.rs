@@ -39,6 +39,7 @@ fn route(host: usize, path: usize) -> Arc<Route> {
         )))],
         backends: vec![],
         timeouts: Timeouts::default(),
+        tls: routetable::RouteTls::default(),
     })
 }
 

@@ -60,8 +60,10 @@ fn table() -> RouteTable {
             backends: vec![WeightedBackend {
                 endpoint_set: set.id,
                 weight: 1,
+                protocol: routetable::BackendProtocol::default(),
             }],
             timeouts: Timeouts::default(),
+            tls: routetable::RouteTls::default(),
         };
         table.routes.insert(route.id, Arc::new(route));
         table.endpoint_sets.insert(set.id, Arc::new(set));

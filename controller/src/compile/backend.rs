@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
-use routetable::{EndpointSet, EndpointSetId, EndpointState, SharedMap, WeightedBackend};
+use routetable::{BackendProtocol, EndpointSet, EndpointSetId, EndpointState, SharedMap, WeightedBackend};
 
 use super::Settings;
 use super::draft::{BackendRef, Draft};
@@ -73,6 +73,7 @@ impl<'a> Resolver<'a> {
                 None => backends.push(WeightedBackend {
                     endpoint_set: set.id,
                     weight: backend.weight,
+                    protocol: BackendProtocol::default(),
                 }),
             }
             if backend.weight > 0 {

@@ -1,7 +1,7 @@
 //! A route before its references are resolved.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use routetable::{HostPattern, ObjectKind, ObjectRef, Route, RouteId, RouteMatch, Timeouts};
+use routetable::{HostPattern, ObjectKind, ObjectRef, Route, RouteId, RouteMatch, RouteTls, Timeouts};
 
 use super::field::FieldPath;
 use crate::world::{Kind, ObjectKey};
@@ -80,6 +80,7 @@ impl Draft {
             matches,
             backends: vec![],
             timeouts,
+            tls: RouteTls::default(),
         };
         Self {
             route,

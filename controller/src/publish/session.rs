@@ -233,6 +233,15 @@ impl Session {
                 let set = table.endpoint_sets.get(&id);
                 set.map(|set| format!("Service {}/{} port {}", set.namespace, set.service, set.port))
             }
+            ResourceId::Certificate(id) => {
+                let certificate = table.certificates.get(&id);
+                certificate
+                    .map(|certificate| format!("Secret {}/{}", certificate.namespace, certificate.secret))
+            }
+            ResourceId::ServerName(id) => table
+                .server_names
+                .get(&id)
+                .map(|name| format!("TLS for '{}'", name.host)),
         });
         name.unwrap_or_else(|| format!("{resource:?}"))
     }

@@ -26,6 +26,7 @@ fn entry(rule: &str) -> RouteEntry {
             matches: vec![],
             backends: vec![],
             timeouts: Timeouts::default(),
+            tls: routetable::RouteTls::default(),
         }),
         vec![],
     )

@@ -52,7 +52,7 @@ impl Builder {
                         next.unclaim(&entry.route);
                     }
                 }
-                Op::PutEndpointSet(_) | Op::RemoveEndpointSet(_) => {}
+                _ => {}
             }
         }
         for op in ops {

@@ -188,8 +188,10 @@ pub(crate) fn route(name: &str) -> Route {
         backends: vec![WeightedBackend {
             endpoint_set: EndpointSetId::new("prod", name, "80"),
             weight: 1,
+            protocol: routetable::BackendProtocol::default(),
         }],
         timeouts: Timeouts::default(),
+        tls: routetable::RouteTls::default(),
     }
 }
 
@@ -209,6 +211,7 @@ pub(crate) fn table(
     RouteTable {
         routes: routes.into_iter().map(|r| (r.id, Arc::new(r))).collect(),
         endpoint_sets: sets.into_iter().map(|s| (s.id, Arc::new(s))).collect(),
+        ..RouteTable::default()
     }
 }
 

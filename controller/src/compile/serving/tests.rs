@@ -29,6 +29,7 @@ fn table(names: &[&str], path: &str) -> RouteTable {
             matches: vec![RouteMatch::path(PathMatch::Exact(path.to_owned()))],
             backends: vec![],
             timeouts: Timeouts::default(),
+            tls: routetable::RouteTls::default(),
         };
         table.routes.insert(route.id, Arc::new(route));
     }

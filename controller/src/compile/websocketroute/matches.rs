@@ -152,6 +152,7 @@ fn regex_problem(lowered: &RouteMatch) -> Option<String> {
         matches: vec![lowered.clone()],
         backends: vec![],
         timeouts: Timeouts::default(),
+        tls: routetable::RouteTls::default(),
     };
     validate::route(&probe).err().map(|error| error.to_string())
 }

@@ -53,9 +53,11 @@ fn route(name: &str, backends: &[(&EndpointSet, u32)]) -> Route {
             .map(|(set, weight)| WeightedBackend {
                 endpoint_set: set.id,
                 weight: *weight,
+                protocol: routetable::BackendProtocol::default(),
             })
             .collect(),
         timeouts: Timeouts::default(),
+        tls: routetable::RouteTls::default(),
     }
 }
 
@@ -64,6 +66,7 @@ fn bad(mut route: Route) -> Route {
     route.backends.push(WeightedBackend {
         endpoint_set: EndpointSetId(1),
         weight: 1,
+        protocol: routetable::BackendProtocol::default(),
     });
     route
 }

@@ -50,6 +50,7 @@ fn route(backends: Vec<(u32, Arc<EndpointSlot>)>) -> RouteEntry {
             matches: vec![RouteMatch::path(PathMatch::Prefix(String::new()))],
             backends: vec![],
             timeouts: Timeouts::default(),
+            tls: routetable::RouteTls::default(),
         }),
         backends: backends
             .into_iter()
