@@ -66,6 +66,7 @@ fn whole(size: usize) -> Vec<Op> {
     let table = RouteTable {
         routes: routes.collect(),
         endpoint_sets: sets.collect(),
+        ..RouteTable::default()
     };
     RouteTable::default().diff(&table)
 }

@@ -7,25 +7,30 @@ mod process;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use tokio::runtime;
 use tokio::sync::watch;
 
 use crate::access_log::AccessLog;
 use crate::admin::{self, View};
-use crate::config::{AccessLogTarget, Settings};
+use crate::config::{AccessLogTarget, Settings, TlsSettings, UnknownServerName};
 use crate::control::{Client, Identity, LastGood, Pace};
 use crate::fleet::Fleet;
 use crate::listener;
-use crate::local::{Limits, Shared, Trust};
+use crate::local::{Limits, Secure, Shared, Trust};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
+use crate::snapshot::build::{Builder, TlsBasis};
+use crate::tls::server::Basis;
 use crate::upstream::pool::PoolLimits;
+use crate::worker::Listeners;
 
 /// Time for the last access records to be taken.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -43,9 +48,16 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let seed = process::random()?;
 
-    let clients = listener::bind(settings.http, settings.worker_count())
-        .map_err(|error| bind_failed("--http", error.address, &error.error))?;
-    let http = clients.first().context("no worker")?.local_addr()?;
+    let count = settings.worker_count();
+    let plain = bind("--http", settings.http, count)?;
+    let secure = bind("--https", settings.tls.https, count)?;
+    let http = plain.first().context("no worker")?.local_addr()?;
+    let https = secure.first().context("no worker")?.local_addr()?;
+    let listeners = plain.into_iter().zip(secure);
+    let listeners = listeners.map(|(plain, secure)| Listeners {
+        plain,
+        secure: Some(secure),
+    });
     let admin =
         TcpListener::bind(settings.admin).map_err(|error| bind_failed("--admin", settings.admin, &error))?;
 
@@ -61,8 +73,10 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
             proxies: settings.trusted_proxies.clone(),
             proxy_protocol: settings.proxy_protocol,
         },
+        secure_policy(&settings.tls, https),
     );
-    let fleet = Fleet::start(clients, &Arc::new(shared), seed).context("cannot start the workers")?;
+    let fleet =
+        Fleet::start(listeners.collect(), &Arc::new(shared), seed).context("cannot start the workers")?;
 
     let identity = Identity {
         socket: settings.socket.clone(),
@@ -72,7 +86,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let mut client = Client::new(
         identity,
         Pace::default(),
-        Arc::clone(&snapshot),
+        Builder::with_tls(Arc::clone(&snapshot), tls_basis(&settings.tls)),
         fleet.clone(),
         Arc::clone(&metrics),
     );
@@ -101,7 +115,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
             channel: client.status(),
             draining,
         };
-        let ready = format!("ready http={http} admin={}", admin.address());
+        let ready = format!("ready http={http} https={https} admin={}", admin.address());
         let ended = tokio::select! {
             () = client.run() => Ok(()),
             ended = life.run(&ready) => ended,
@@ -121,6 +135,7 @@ fn limits(settings: &Settings) -> Limits {
         keepalive_timeout: settings.keepalive_timeout,
         write_timeout: settings.write_timeout,
         max_head_size: settings.max_head_size,
+        tls_timeout: settings.tls.tls_timeout,
         tcp_keepalive: settings.tcp_keepalive,
         removal_pace: settings.removal_pace,
         pool: PoolLimits {
@@ -128,6 +143,27 @@ fn limits(settings: &Settings) -> Limits {
             idle_age: settings.pool_idle_age,
         },
     }
+}
+
+fn tls_basis(settings: &TlsSettings) -> TlsBasis {
+    TlsBasis {
+        server: Basis::new(settings.http2),
+        stand_in: true,
+        refuses_unknown_names: settings.unknown_server_name == UnknownServerName::Refuse,
+    }
+}
+
+fn secure_policy(settings: &TlsSettings, https: SocketAddr) -> Secure {
+    let hsts = settings.hsts.as_secs();
+    let hsts = (hsts > 0).then(|| HeaderValue::try_from(format!("max-age={hsts}")).ok());
+    Secure {
+        redirect_port: settings.redirect_port.map_or(https.port(), NonZeroU16::get),
+        hsts: hsts.flatten(),
+    }
+}
+
+fn bind(flag: &str, address: SocketAddr, count: usize) -> anyhow::Result<Vec<TcpListener>> {
+    listener::bind(address, count).map_err(|error| bind_failed(flag, error.address, &error.error))
 }
 
 fn access_log(target: AccessLogTarget) -> anyhow::Result<AccessLog> {

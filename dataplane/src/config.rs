@@ -4,6 +4,7 @@
 //! parsers. Owns no defaults elsewhere and reads nothing after the start.
 
 mod file;
+mod tls;
 mod value;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use ipnet::IpNet;
 use serde::Serialize;
 
+pub use tls::{TlsSettings, UnknownServerName};
 pub use value::{parse_duration, parse_size};
 
 /// Proxies HTTP and carries WebSockets as `holdfast-controller` tells it.
@@ -55,6 +57,11 @@ pub struct Settings {
         value_parser = value::parse_address
     )]
     pub admin: SocketAddr,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    #[expect(missing_docs, reason = "a comment here would become help text")]
+    pub tls: TlsSettings,
 
     /// Networks of proxies in front, whose X-Forwarded-For and PROXY headers are believed, such as '10.0.0.0/8'
     #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = value::parse_network)]

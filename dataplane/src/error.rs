@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,14 @@ pub enum Reason {
     BadUpstreamResponse,
     /// No answer within `timeouts.handshake`.
     HandshakeTimeout,
+    /// The backend does not prove who it is, or does not speak TLS.
+    UpstreamTlsFailed,
+    /// The request is for another name than its connection.
+    Misdirected,
+    /// The route is served with TLS only.
+    TlsRequired,
+    /// The route is served with TLS, to which the client is sent.
+    TlsRedirect,
     /// A defect of ours.
     Internal,
 }
@@ -76,6 +84,10 @@ impl Reason {
             Self::BadUpstreamHandshake => "BadUpstreamHandshake",
             Self::BadUpstreamResponse => "BadUpstreamResponse",
             Self::HandshakeTimeout => "HandshakeTimeout",
+            Self::UpstreamTlsFailed => "UpstreamTlsFailed",
+            Self::Misdirected => "Misdirected",
+            Self::TlsRequired => "TlsRequired",
+            Self::TlsRedirect => "TlsRedirect",
             Self::Internal => "Internal",
         }
     }
@@ -91,12 +103,25 @@ impl Reason {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::NoReadyEndpoints | Self::Draining | Self::HandshakeLimit => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectFailed | Self::BadUpstreamHandshake | Self::BadUpstreamResponse => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::ConnectFailed
+            | Self::UpstreamTlsFailed
+            | Self::BadUpstreamHandshake
+            | Self::BadUpstreamResponse => StatusCode::BAD_GATEWAY,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TlsRequired => StatusCode::FORBIDDEN,
+            Self::TlsRedirect => StatusCode::PERMANENT_REDIRECT,
             Self::ConnectTimeout | Self::HandshakeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// The request is well formed, and what follows it can be read: the connection may go on.
+    pub fn leaves_no_doubt(self) -> bool {
+        self.side() != Side::Downstream
+            || matches!(
+                self,
+                Self::NoRoute | Self::Misdirected | Self::TlsRequired | Self::TlsRedirect
+            )
     }
 
     /// Whose fault it is.
@@ -109,10 +134,14 @@ impl Reason {
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::HeadTooLarge
-            | Self::UriTooLong => Side::Downstream,
+            | Self::UriTooLong
+            | Self::Misdirected
+            | Self::TlsRequired
+            | Self::TlsRedirect => Side::Downstream,
             Self::NoReadyEndpoints
             | Self::ConnectFailed
             | Self::ConnectTimeout
+            | Self::UpstreamTlsFailed
             | Self::BadUpstreamHandshake
             | Self::BadUpstreamResponse
             | Self::HandshakeTimeout => Side::Upstream,
@@ -122,7 +151,10 @@ impl Reason {
 
     /// Nothing of the request has reached a backend, so another endpoint may be tried.
     pub fn retryable(self) -> bool {
-        matches!(self, Self::ConnectFailed | Self::ConnectTimeout)
+        matches!(
+            self,
+            Self::ConnectFailed | Self::ConnectTimeout | Self::UpstreamTlsFailed
+        )
     }
 }
 
@@ -139,6 +171,8 @@ pub struct Refusal {
     pub reason: Reason,
     /// One sentence for the body and the access record; names nothing secret.
     pub detail: Cow<'static, str>,
+    /// Where else to ask.
+    pub location: Option<HeaderValue>,
 }
 
 impl Refusal {
@@ -147,6 +181,14 @@ impl Refusal {
         Self {
             reason,
             detail: detail.into(),
+            location: None,
         }
+    }
+
+    /// The same with the place where to ask instead.
+    #[must_use]
+    pub fn with_location(mut self, location: HeaderValue) -> Self {
+        self.location = Some(location);
+        self
     }
 }

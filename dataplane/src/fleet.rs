@@ -6,7 +6,6 @@ mod command;
 
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use crate::control::Workers;
 use crate::local::Shared;
 use crate::metrics::{Metrics, WorkerReport};
 use crate::tunnel::{Filter, SessionInfo};
-use crate::worker::{Worker, WorkerCommand, WorkerConfig};
+use crate::worker::{Listeners, Worker, WorkerCommand, WorkerConfig};
 
 /// A worker that does not answer within this time is left out of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,16 +33,16 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a worker on each listener.
+    /// Starts a worker on each pair of listeners.
     ///
     /// # Errors
     /// The system grants no thread or no event queue.
-    pub fn start(listeners: Vec<TcpListener>, shared: &Arc<Shared>, seed: u64) -> io::Result<Self> {
+    pub fn start(listeners: Vec<Listeners>, shared: &Arc<Shared>, seed: u64) -> io::Result<Self> {
         let mut workers = Vec::with_capacity(listeners.len());
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, listeners) in listeners.into_iter().enumerate() {
             let config = WorkerConfig {
                 index,
-                listener,
+                listeners,
                 seed: seed.wrapping_add(index as u64),
             };
             workers.push(Worker::spawn(config, Arc::clone(shared))?.commands().clone());

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod proxy_protocol;
+mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -3,6 +3,7 @@
 
 mod account;
 mod date;
+mod secured;
 mod shared;
 mod trust;
 
@@ -17,11 +18,15 @@ use tokio::time::Instant;
 
 pub use self::account::SessionContext;
 use self::date::DateClock;
-pub use self::shared::{Limits, Shared};
+pub use self::secured::Secured;
+pub use self::shared::{Limits, Secure, Shared};
 pub use self::trust::Trust;
 use crate::metrics::WorkerReport;
 use crate::tunnel::{TableSettings, Target, TunnelTable};
 use crate::upstream::pool::Pool;
+
+/// Signatures for TLS handshakes that are made before everybody else has had a turn.
+const TLS_TURNS: usize = 8;
 
 /// One worker's own things.
 pub struct Local {
@@ -37,10 +42,13 @@ pub struct Local {
     pub connections: Arc<Semaphore>,
     /// A permit per handshake under way.
     pub handshakes: Arc<Semaphore>,
+    /// A turn at the costly part of a TLS handshake.
+    pub tls_turns: Semaphore,
     /// Its sessions.
     pub tunnels: TunnelTable<SessionContext>,
     rng: RefCell<Rng>,
     draining: Cell<bool>,
+    listening: Cell<usize>,
 }
 
 impl Local {
@@ -64,9 +72,11 @@ impl Local {
             date: DateClock::default(),
             connections: Arc::new(Semaphore::new(limits.max_connections)),
             handshakes: Arc::new(Semaphore::new(limits.max_handshakes)),
+            tls_turns: Semaphore::new(TLS_TURNS),
             tunnels,
             rng: RefCell::new(Rng::with_seed(seed)),
             draining: Cell::new(false),
+            listening: Cell::new(0),
         }))
     }
 
@@ -93,8 +103,8 @@ impl Local {
     pub fn report(&self) -> WorkerReport {
         let limits = &self.shared.limits;
         let taken = limits.max_connections - self.connections.available_permits();
-        // The listener holds a place for the next client.
-        let listening = usize::from(!self.draining());
+        // Each listener holds a place for the next client.
+        let listening = self.listening.get();
         WorkerReport {
             connections: taken.saturating_sub(listening),
             handshakes: limits.max_handshakes - self.handshakes.available_permits(),
@@ -102,6 +112,16 @@ impl Local {
             buffer_bytes: self.tunnels.buffer_bytes(),
             totals: self.tunnels.totals(),
         }
+    }
+
+    /// A listener takes a place for its next client, or gives it back.
+    pub fn listens(&self, listens: bool) {
+        let count = self.listening.get();
+        self.listening.set(if listens {
+            count + 1
+        } else {
+            count.saturating_sub(1)
+        });
     }
 
     /// No new sessions from here on.

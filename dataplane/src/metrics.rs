@@ -10,6 +10,7 @@ mod process;
 mod sample;
 mod series;
 mod session;
+mod tls;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ pub(crate) use self::encode::CONTENT_TYPE;
 pub use self::sample::Sample;
 pub use self::series::{BackendSeries, RouteSeries};
 use self::series::{Book, Counts, latency};
+pub use self::tls::TlsFailure;
 pub use self::worker::WorkerReport;
 use crate::error::Reason;
 use crate::snapshot::{EndpointSlot, RouteEntry};
@@ -35,6 +37,8 @@ pub struct Metrics {
     /// What no route took.
     unrouted: Arc<RouteSeries>,
     accept_errors: AtomicU64,
+    tls_handshakes: Histogram,
+    tls_failures: Counts<TlsFailure>,
     sessions_active: AtomicU64,
     sessions_begun: AtomicU64,
     drained: Counts<[&'static str; 2]>,
@@ -51,6 +55,8 @@ impl Default for Metrics {
             routes,
             backends: Book::default(),
             accept_errors: AtomicU64::new(0),
+            tls_handshakes: latency(),
+            tls_failures: Counts::default(),
             sessions_active: AtomicU64::new(0),
             sessions_begun: AtomicU64::new(0),
             drained: Counts::default(),

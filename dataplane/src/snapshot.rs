@@ -4,6 +4,7 @@
 //! Slots and endpoints keep their identity across snapshots, so counts survive every change.
 
 pub mod build;
+pub mod names;
 mod shards;
 
 use std::net::SocketAddr;
@@ -14,8 +15,11 @@ use arc_swap::ArcSwap;
 use routetable::matching::{Index, RequestView};
 use routetable::{EndpointSet, EndpointSetId, EndpointState, ObjectId, Route, RouteId};
 
+use self::names::NameEntry;
 use self::shards::Shards;
 use crate::metrics::{BackendSeries, RouteSeries};
+use crate::tls::certificate::CertificateSlot;
+use crate::tls::client::Client;
 use crate::tunnel::{Standing, Target};
 
 /// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
@@ -25,6 +29,11 @@ pub struct Snapshot {
     index: Index<Arc<RouteEntry>>,
     routes: Shards<Arc<RouteEntry>>,
     slots: Shards<Arc<EndpointSlot>>,
+    certificates: Shards<Arc<CertificateSlot>>,
+    names: Shards<Arc<NameEntry>>,
+    /// Who answers to a name that nobody has, unless the table says so.
+    stand_in: Option<Arc<NameEntry>>,
+    refuses_unknown_names: bool,
     /// How many routes of an object lead to a set, by [`claim`].
     claims: Shards<u32>,
 }
@@ -117,6 +126,10 @@ pub struct BackendEntry {
     pub weight: u32,
     /// The endpoints, whichever they are at the moment.
     pub slot: Arc<EndpointSlot>,
+    /// How TLS is spoken with them, if it is.
+    pub tls: Option<Arc<Client>>,
+    /// They speak HTTP/2.
+    pub http2: bool,
 }
 
 /// The changing endpoints of one Service port. Routes point here; an EndpointSlice's churn is one

@@ -27,10 +27,19 @@ const QUEUE: usize = 64;
 pub struct WorkerConfig {
     /// Position among the workers; names the thread.
     pub index: usize,
-    /// Bound by [`listener::bind`](crate::listener::bind).
-    pub listener: TcpListener,
+    /// Where its clients connect.
+    pub listeners: Listeners,
     /// Seed of its random draws.
     pub seed: u64,
+}
+
+/// Sockets bound by [`listener::bind`](crate::listener::bind).
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients without TLS.
+    pub plain: TcpListener,
+    /// For clients with TLS.
+    pub secure: Option<TcpListener>,
 }
 
 /// What a worker can be told.

@@ -17,10 +17,11 @@ use dataplane::config::Settings;
 use dataplane::control::ChannelStatus;
 use dataplane::fleet::Fleet;
 use dataplane::listener;
-use dataplane::local::{Limits, Shared, Trust};
+use dataplane::local::{Limits, Secure, Shared, Trust};
 use dataplane::metrics::Metrics;
 use dataplane::snapshot::build::Builder;
 use dataplane::snapshot::{EndpointGuard, Snapshot};
+use dataplane::worker::Listeners;
 use routetable::RouteTable;
 use tokio::sync::watch;
 
@@ -45,10 +46,12 @@ impl Port {
             Arc::new(AccessLog::default()),
             Limits::default(),
             Trust::default(),
+            Secure::default(),
         );
         let clients = listener::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let clients = clients.into_iter().map(|plain| Listeners { plain, secure: None });
         let view = View {
-            fleet: Fleet::start(clients, &Arc::new(shared), 1).unwrap(),
+            fleet: Fleet::start(clients.collect(), &Arc::new(shared), 1).unwrap(),
             snapshot: Arc::clone(&snapshot),
             metrics: Arc::clone(&metrics),
             access_log: Arc::new(AccessLog::default()),

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use dataplane::control::{ChannelStatus, Client, Identity, LastGood, Pace, Workers};
 use dataplane::metrics::Metrics;
 use dataplane::snapshot::Snapshot;
+use dataplane::snapshot::build::Builder;
 use fake::*;
 use routetable::RouteTable;
 use routetable::matching::RequestView;
@@ -79,7 +80,13 @@ impl Plane {
             seed: 1,
         };
         let metrics = Arc::new(Metrics::default());
-        let mut client = Client::new(identity, pace, Arc::clone(&snapshot), crew.clone(), metrics);
+        let mut client = Client::new(
+            identity,
+            pace,
+            Builder::new(Arc::clone(&snapshot)),
+            crew.clone(),
+            metrics,
+        );
         if let Some(file) = file {
             client.load(file);
         }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use routetable::canonical::Tracked;
 use routetable::wire::assembly::{AssemblyError, SnapshotAssembly};
 use routetable::wire::{Delta, Hello, Nack, PROTOCOL, SnapshotBegin, ToController, ToDataplane, Version};
@@ -19,7 +18,7 @@ use super::connection::{Connection, ConnectionError};
 use super::table::Table;
 use super::{Backoff, ChannelStatus, LastGood, Workers};
 use crate::metrics::{Metrics, PushResult};
-use crate::snapshot::Snapshot;
+use crate::snapshot::build::Builder;
 
 /// Both processes are often started together: so long it is no news that the controller is not there.
 const STARTING: Duration = Duration::from_secs(1);
@@ -93,19 +92,13 @@ pub struct Client<W> {
 }
 
 impl<W: Workers> Client<W> {
-    /// A client that feeds `snapshot`. Starts with the last good table, if there is one.
-    pub fn new(
-        identity: Identity,
-        pace: Pace,
-        snapshot: Arc<ArcSwap<Snapshot>>,
-        workers: W,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// A client that feeds the snapshot of `builder`. Starts with the last good table, if there is one.
+    pub fn new(identity: Identity, pace: Pace, builder: Builder, workers: W, metrics: Arc<Metrics>) -> Self {
         Self {
             backoff: Backoff::new(pace.reconnect.0, pace.reconnect.1, identity.seed),
             identity,
             pace,
-            table: Table::new(snapshot),
+            table: Table::new(builder),
             workers,
             metrics,
             status: watch::Sender::default(),

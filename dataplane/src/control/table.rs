@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use routetable::canonical::{Digest, Tracked};
 use routetable::wire::held::{Held, Mismatch};
 use routetable::wire::{Delta, ItemError, ResourceId, Version};
-use routetable::{Route, RouteTable};
+use routetable::{Route, RouteTable, SharedMap, WeightedBackend};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::{LastGood, LastGoodError};
-use crate::snapshot::Snapshot;
 use crate::snapshot::build::Builder;
 
 /// The one place where the table changes.
@@ -30,10 +28,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+    pub(super) fn new(builder: Builder) -> Self {
         Self {
             held: Held::default(),
-            builder: Builder::new(snapshot),
+            builder,
             file: None,
             behind: None,
             last_save: None,
@@ -128,9 +126,23 @@ impl Table {
         }
     }
 
-    /// The table with the last good version of what can't serve.
+    /// The table with the last good version of what can't serve, and without what must not be on a disk: keys,
+    /// and so the names that they answer to.
     fn serving(&self) -> RouteTable {
-        let mut table = self.held.table().clone();
+        let mut table = RouteTable {
+            certificates: SharedMap::default(),
+            server_names: SharedMap::default(),
+            ..self.held.table().clone()
+        };
+        let shows: Vec<_> = table
+            .routes
+            .values()
+            .filter(|route| shows_key(route))
+            .cloned()
+            .collect();
+        for route in shows {
+            table.routes.insert(route.id, without_keys(&route));
+        }
         let current = self.builder.current();
         for item in self.builder.failing() {
             let ResourceId::Route(id) = item.resource else {
@@ -141,10 +153,30 @@ impl Table {
             let resolves =
                 |route: &Arc<Route>| route.backends.iter().all(|b| sets.contains_key(&b.endpoint_set));
             match good.filter(resolves) {
-                Some(route) => table.routes.insert(id, route),
+                Some(route) => table.routes.insert(id, without_keys(&route)),
                 None => table.routes.remove(&id),
             };
         }
         table
     }
+}
+
+/// A route without the backends that want to see a certificate of ours: better none than one that fails.
+fn without_keys(route: &Arc<Route>) -> Arc<Route> {
+    let mut kept = Arc::clone(route);
+    if shows_key(route) {
+        Arc::make_mut(&mut kept)
+            .backends
+            .retain(|backend| !is_shown_key(backend));
+    }
+    kept
+}
+
+fn shows_key(route: &Route) -> bool {
+    route.backends.iter().any(is_shown_key)
+}
+
+fn is_shown_key(backend: &WeightedBackend) -> bool {
+    let tls = backend.protocol.tls.as_ref();
+    tls.is_some_and(|tls| tls.certificate.is_some())
 }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
-use crate::http::forwarded::Ends;
+use crate::http::forwarded::Arrival;
 use crate::http::io::{ClientIo, Speech, Turn};
 use crate::http::patience::Patience;
 use crate::http::record::Record;
@@ -33,13 +33,13 @@ const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 pub async fn serve(
     local: Rc<Local>,
     stream: Stream,
-    ends: Ends,
+    arrival: Arrival,
     mut leaving: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
     let speech = Speech::new();
     let client = Rc::new(Client {
-        ends,
+        arrival,
         speech: Rc::clone(&speech),
         unframed: Cell::new(false),
         upgrading: Cell::new(false),
@@ -82,7 +82,7 @@ pub async fn serve(
             }
             return;
         };
-        let mut record = Record::headless(&local, &speech, ends.0);
+        let mut record = Record::headless(&local, &speech, client.arrival.ends.0);
         let raw = respond::refuse_raw(&local, &refusal, &mut record);
         drop(record);
         // A fresh socket's buffer takes it; a full one belongs to a client that reads nothing.

@@ -13,10 +13,11 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use routetable::matching::RequestView;
 
+use super::admit;
 use crate::error::{Reason, Refusal};
 use crate::http::body::ResponseBody;
 use crate::http::forward;
-use crate::http::forwarded::{self, Ends};
+use crate::http::forwarded::{self, Arrival};
 use crate::http::io::Speech;
 use crate::http::record::Record;
 use crate::http::respond;
@@ -32,8 +33,8 @@ use crate::upstream::lease::Lease;
 /// What the requests of one client connection share.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The peer's address, and the one that it connected to.
-    pub ends: Ends,
+    /// How it came in.
+    pub arrival: Arrival,
     /// Its present request is HTTP/1.0, so that only the connection's end tells the answer's.
     pub unframed: Cell<bool>,
     /// Its present request asks for an upgrade, so that the connection ends with it anyway.
@@ -65,7 +66,11 @@ impl Service<Request<Incoming>> for Answerer {
         self.client.speech.begin();
         self.client.unframed.set(request.version() == Version::HTTP_10);
         // Now, because a client that has left already takes the future with it unpolled.
-        let client = forwarded::client(request.headers(), self.client.ends.0, &self.local.shared.trust);
+        let client = forwarded::client(
+            request.headers(),
+            self.client.arrival.ends.0,
+            &self.local.shared.trust,
+        );
         let record = Record::new(&self.local, &self.client.speech, client, &request);
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request, client, record).await) })
@@ -88,7 +93,10 @@ impl Answerer {
         let request = request.map(RequestBody::new);
         let upload = request.body().upload();
         match self.pass(request, client, &mut record).await {
-            Ok(Passed::Answered(response, lease)) => forward::answer(&self.local, response, lease, record),
+            Ok(Passed::Answered(response, lease)) => {
+                let secured = self.client.arrival.secured.is_some();
+                forward::answer(&self.local, response, lease, secured, record)
+            }
             Ok(Passed::Switched(response, pending)) => {
                 self.client.switching.replace(Some((pending, record)));
                 response.map(|()| ResponseBody::none())
@@ -117,9 +125,17 @@ impl Answerer {
         let offer = offer?;
         let route = self.route(&request, &target)?;
         record.set_route(&route);
+        admit::check(
+            local,
+            &self.client.arrival,
+            &request,
+            &target,
+            &route,
+            offer.is_some(),
+        )?;
         let (parts, body) = request.into_parts();
         let trust = &local.shared.trust;
-        let parts = forward::request_head(parts, &target, self.client.ends, client, trust, &body);
+        let parts = forward::request_head(parts, &target, &self.client.arrival, client, trust, &body);
         let request = Request::from_parts(parts, body);
         let Some(offer) = offer else {
             let (response, lease) = forward::forward(local, &route, request, record).await?;

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::record::Record;
 use crate::error::{Reason, Refusal};
 use crate::local::Local;
-use crate::snapshot::{Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
+use crate::snapshot::{BackendEntry, Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
+use crate::tls::client::Client;
 use crate::tls::stream::Stream;
 use crate::upstream::balance;
 use crate::upstream::connect::{self, ConnectError};
@@ -23,6 +24,8 @@ const ATTEMPTS: usize = 3;
 pub struct Dialed {
     /// The backend it belongs to.
     pub slot: Arc<EndpointSlot>,
+    /// How TLS is spoken with it.
+    pub tls: Option<Arc<Client>>,
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// Counts the work at it.
@@ -72,10 +75,11 @@ impl Dial<'_> {
             }
             record.set_endpoint(slot, endpoint.address);
             let guard = EndpointGuard::new(&endpoint);
-            match self.connect(slot, &endpoint).await {
+            match self.connect(pick.backend, &endpoint).await {
                 Ok(way) => {
                     return Ok(Dialed {
                         slot: Arc::clone(slot),
+                        tls: pick.backend.tls.clone(),
                         endpoint,
                         guard,
                         way,
@@ -93,9 +97,10 @@ impl Dial<'_> {
         Err(refusal)
     }
 
-    async fn connect(&self, slot: &EndpointSlot, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
+    async fn connect(&self, backend: &BackendEntry, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
+        let tls = backend.tls.as_ref();
         if self.reuse
-            && let Some(connection) = self.local.pool.take(endpoint)
+            && let Some(connection) = self.local.pool.take(endpoint, tls)
         {
             return Ok(Way::Idle(connection));
         }
@@ -105,12 +110,13 @@ impl Dial<'_> {
             .connect
             .min(self.deadline.saturating_duration_since(begun));
         let keepalive = self.local.shared.limits.tcp_keepalive;
-        let stream = connect::connect(endpoint.address, timeout, keepalive).await?;
+        let tls = tls.map(Arc::as_ref);
+        let stream = connect::connect(endpoint.address, tls, timeout, keepalive).await?;
         self.local
             .shared
             .metrics
-            .upstream_connected(slot, begun.elapsed());
-        Ok(Way::Fresh(Stream::Plain(stream)))
+            .upstream_connected(&backend.slot, begun.elapsed());
+        Ok(Way::Fresh(stream))
     }
 }
 
@@ -118,6 +124,7 @@ impl Dial<'_> {
 fn refuse(reason: Reason) -> Refusal {
     let detail = match reason {
         Reason::ConnectTimeout => "the backend did not accept a connection in time",
+        Reason::UpstreamTlsFailed => "the backend could not be spoken to with TLS",
         _ => "the backend could not be connected",
     };
     Refusal::new(reason, detail)

@@ -13,7 +13,7 @@ use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
-use super::forwarded::{self, Ends};
+use super::forwarded::{self, Arrival};
 use super::header as fields;
 use super::record::Record;
 use super::respond;
@@ -76,7 +76,7 @@ async fn connect(
         Way::Idle(connection) => connection,
         Way::Fresh(stream) => {
             let max_head = local.shared.limits.max_head_size;
-            Connection::open(stream, &dialed.endpoint, max_head)
+            Connection::open(stream, &dialed.endpoint, dialed.tls.as_ref(), max_head)
                 .await
                 .map_err(|_| broken())?
         }
@@ -198,7 +198,7 @@ pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Ref
 pub fn request_head(
     mut parts: Parts,
     target: &Target,
-    ends: Ends,
+    arrival: &Arrival,
     client: SocketAddr,
     trust: &Trust,
     body: &RequestBody,
@@ -206,7 +206,8 @@ pub fn request_head(
     let chunked = body.size_hint().exact().is_none();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);
-    forwarded::set(&mut parts.headers, ends, client, &target.host, trust);
+    let (peer, scheme) = (arrival.ends.0, arrival.scheme());
+    forwarded::set(&mut parts.headers, peer, client, &target.host, scheme, trust);
     parts.headers.insert(header::HOST, target.host.clone());
     if chunked {
         let chunked = HeaderValue::from_static("chunked");
@@ -226,6 +227,7 @@ pub fn answer(
     local: &Local,
     response: Response<Incoming>,
     lease: Lease,
+    secured: bool,
     mut record: Record,
 ) -> Response<ResponseBody> {
     let (mut parts, body) = response.into_parts();
@@ -243,6 +245,10 @@ pub fn answer(
         .headers
         .entry(header::DATE)
         .or_insert_with(|| local.date.value());
+    if secured && let Some(hsts) = &local.shared.secure.hsts {
+        let field = parts.headers.entry(header::STRICT_TRANSPORT_SECURITY);
+        field.or_insert_with(|| hsts.clone());
+    }
     parts.version = Version::HTTP_11;
     if record.upgrade() || !lease.upload().done() {
         // What is left of the request's body, or came early for the session that is not to be, must

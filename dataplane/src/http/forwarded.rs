@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::header::X_FORWARDED;
-use crate::local::Trust;
+use crate::local::{Secured, Trust};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -18,6 +18,31 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// A peer's address, and the one that it connected to.
 pub type Ends = (SocketAddr, SocketAddr);
+
+/// How a client came in.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// From where to where.
+    pub ends: Ends,
+    /// Its TLS handshake, if there was one.
+    pub secured: Option<Secured>,
+}
+
+impl Arrival {
+    /// The scheme on our own connection.
+    pub fn scheme(&self) -> &'static str {
+        match self.secured {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// Whether nobody on the way to us could listen, be it that a trusted proxy in front has ended TLS.
+    pub fn is_secure(&self, headers: &HeaderMap, trust: &Trust) -> bool {
+        let told = || headers.get(&PROTO).is_some_and(|value| value == "https");
+        self.secured.is_some() || (trust.is_proxy(self.ends.0.ip()) && told())
+    }
+}
 
 /// The client: the peer, or the last address before the trusted proxies of `X-Forwarded-For`. The port of
 /// one that is only told of is 0.
@@ -48,9 +73,10 @@ fn address(text: &str) -> Option<IpAddr> {
 /// (ingress-nginx lets unknown `X-Forwarded-*` pass); to those of a trusted proxy the peer is appended.
 pub fn set(
     headers: &mut HeaderMap,
-    (peer, local): Ends,
+    peer: SocketAddr,
     client: SocketAddr,
     host: &HeaderValue,
+    scheme: &'static str,
     trust: &Trust,
 ) {
     if !trust.is_proxy(peer.ip()) {
@@ -63,15 +89,23 @@ pub fn set(
     }
     let peer = peer.ip().to_canonical();
     append(headers, &FOR, &peer.to_string());
-    append(headers, &header::FORWARDED, &element(peer, host));
-    let proto = HeaderValue::from_static("http");
+    append(headers, &header::FORWARDED, &element(peer, host, scheme));
+    let proto = HeaderValue::from_static(scheme);
     keep_one(headers, &PROTO, proto, |value| {
         matches!(value, b"http" | b"https")
     });
     keep_one(headers, &HOST, host.clone(), |_| true);
     let is_port = |value: &[u8]| value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
-    keep_one(headers, &PORT, HeaderValue::from(local.port()), is_port);
+    keep_one(headers, &PORT, HeaderValue::from(port(host, scheme)), is_port);
     headers.insert(REAL_IP, text(client.ip().to_canonical().to_string()));
+}
+
+/// The port that the client connected to, as far as it knows: a load balancer in front may have another than we.
+fn port(host: &HeaderValue, scheme: &str) -> u16 {
+    let written = host.to_str().ok().and_then(|host| host.rsplit_once(':'));
+    // An address in brackets has colons too.
+    let written = written.and_then(|(_, port)| port.parse().ok());
+    written.unwrap_or(if scheme == "https" { 443 } else { 80 })
 }
 
 /// Adds to a list, of all whose lines one becomes.
@@ -99,7 +133,7 @@ fn keep_one(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, is_rig
 }
 
 /// An element of `Forwarded`. A host never has a quote in it: [`target`](super::target) saw to that.
-fn element(peer: IpAddr, host: &HeaderValue) -> String {
+fn element(peer: IpAddr, host: &HeaderValue, scheme: &str) -> String {
     let mut value = match peer {
         IpAddr::V4(ip) => format!("for={ip}"),
         IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
@@ -107,7 +141,7 @@ fn element(peer: IpAddr, host: &HeaderValue) -> String {
     if let Ok(host) = host.to_str() {
         let _ = write!(value, ";host=\"{host}\"");
     }
-    value.push_str(";proto=http");
+    let _ = write!(value, ";proto={scheme}");
     value
 }
 
@@ -146,13 +180,7 @@ mod tests {
         let mut headers = map(fields);
         let client = client(&headers, at(peer), &trust());
         let host = HeaderValue::from_static("chat.example:8080");
-        set(
-            &mut headers,
-            (at(peer), at("10.0.0.1:8080")),
-            client,
-            &host,
-            &trust(),
-        );
+        set(&mut headers, at(peer), client, &host, "http", &trust());
         headers
     }
 

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 
 use super::body::ResponseBody;
 use super::record::Record;
-use crate::error::{Reason, Refusal, Side};
+use crate::error::Refusal;
 use crate::local::Local;
 
 /// Field that names the cause of a refusal.
@@ -25,7 +25,7 @@ pub fn refuse(local: &Local, refusal: &Refusal, mut record: Record, close: bool)
     record.set_answer(status.as_u16(), Some(refusal.reason));
     let mut response = Response::new(ResponseBody::own(text(refusal), record));
     *response.status_mut() = status;
-    *response.headers_mut() = fields(local, refusal.reason, close || ambiguous(refusal.reason));
+    *response.headers_mut() = fields(local, refusal, close || !refusal.reason.leaves_no_doubt());
     response
 }
 
@@ -36,7 +36,7 @@ pub fn refuse_raw(local: &Local, refusal: &Refusal, record: &mut Record) -> Vec<
     record.sent(body.len());
     let phrase = status.canonical_reason().unwrap_or_default();
     let mut raw = format!("HTTP/1.1 {} {phrase}\r\n", status.as_str()).into_bytes();
-    for (name, value) in &fields(local, refusal.reason, true) {
+    for (name, value) in &fields(local, refusal, true) {
         raw.extend_from_slice(name.as_str().as_bytes());
         raw.extend_from_slice(b": ");
         raw.extend_from_slice(value.as_bytes());
@@ -52,12 +52,8 @@ fn text(refusal: &Refusal) -> Bytes {
     Bytes::from(format!("{status}\n{reason}: {}\n", refusal.detail))
 }
 
-/// What the client sent can't be trusted to end where we think. A request that no route takes is well formed.
-fn ambiguous(reason: Reason) -> bool {
-    reason.side() == Side::Downstream && reason != Reason::NoRoute
-}
-
-fn fields(local: &Local, reason: Reason, close: bool) -> HeaderMap {
+fn fields(local: &Local, refusal: &Refusal, close: bool) -> HeaderMap {
+    let reason = refusal.reason;
     let mut headers = HeaderMap::new();
     headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
     headers.insert(header::SERVER, SERVER);
@@ -68,6 +64,9 @@ fn fields(local: &Local, reason: Reason, close: bool) -> HeaderMap {
     );
     if close {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(location) = &refusal.location {
+        headers.insert(header::LOCATION, location.clone());
     }
     match reason.status() {
         StatusCode::SERVICE_UNAVAILABLE => {

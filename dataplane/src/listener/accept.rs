@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::proxy_protocol;
+use super::{proxy_protocol, tls};
 use crate::downstream::connection;
-use crate::http::forwarded::Ends;
+use crate::http::forwarded::{Arrival, Ends};
 use crate::local::Local;
 use crate::tls::stream::Stream;
 use crate::upstream::connect;
@@ -19,9 +19,23 @@ use crate::upstream::connect;
 /// First and longest pause after the system ran out of descriptors or memory.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// How clients come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// Without TLS.
+    Plain,
+    /// With TLS.
+    Tls,
+}
+
 /// Accepts until `leaving` turns true, then closes the listener. Connections are served by tasks of
 /// their own, which hear of `leaving` too.
-pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiver<bool>) {
+pub async fn run(
+    local: Rc<Local>,
+    listener: TcpListener,
+    entrance: Entrance,
+    leaving: watch::Receiver<bool>,
+) {
     let mut left = leaving.clone();
     let accept = async {
         let mut pause = PAUSES.0;
@@ -30,19 +44,18 @@ pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiv
             let Ok(permit) = Arc::clone(&local.connections).acquire_owned().await else {
                 return;
             };
+            let place = Place::new(&local);
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    drop(place);
                     pause = PAUSES.0;
                     if connect::tune(&stream, local.shared.limits.tcp_keepalive).is_err() {
                         continue;
                     }
                     let (local, leaving) = (Rc::clone(&local), leaving.clone());
-                    tokio::task::spawn_local(async move {
-                        let mut stream = stream;
-                        if let Some(ends) = ends(&local, &mut stream, peer).await {
-                            connection::serve(local, Stream::Plain(stream), ends, leaving, permit).await;
-                        }
-                    });
+                    tokio::task::spawn_local(Box::pin(welcome(
+                        local, stream, peer, entrance, leaving, permit,
+                    )));
                 }
                 Err(error) => {
                     local.shared.metrics.accept_failed();
@@ -59,6 +72,45 @@ pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiv
         () = accept => {}
         _ = left.wait_for(|leaving| *leaving) => {}
     }
+}
+
+/// What a listener holds for its next client.
+struct Place<'a>(&'a Local);
+
+impl<'a> Place<'a> {
+    fn new(local: &'a Local) -> Self {
+        local.listens(true);
+        Self(local)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.listens(false);
+    }
+}
+
+/// From the connection to its first request: a PROXY header where one is due, then TLS.
+async fn welcome(
+    local: Rc<Local>,
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    entrance: Entrance,
+    leaving: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
+    let Some(ends) = ends(&local, &mut socket, peer).await else {
+        return;
+    };
+    let (stream, secured) = match entrance {
+        Entrance::Plain => (Stream::Plain(socket), None),
+        Entrance::Tls => match tls::accept(&local, socket).await {
+            Some((stream, secured)) => (stream, Some(secured)),
+            None => return,
+        },
+    };
+    let arrival = Arrival { ends, secured };
+    connection::serve(local, stream, arrival, leaving, permit).await;
 }
 
 /// The client's address, and the one that it connected to; `None` when a proxy in front does not say.

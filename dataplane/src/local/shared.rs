@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 
 use super::Trust;
 use crate::access_log::AccessLog;
@@ -28,6 +29,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
+    /// Time for a client to finish its TLS handshake.
+    pub tls_timeout: Duration,
     /// Silence after which a peer's kernel is asked whether it still lives.
     pub tcp_keepalive: Duration,
     /// Sessions a second that are ended when their route or endpoint is removed, at most.
@@ -45,12 +48,31 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
             max_head_size: 64 << 10,
+            tls_timeout: Duration::from_secs(10),
             tcp_keepalive: Duration::from_secs(60),
             removal_pace: 100,
             pool: PoolLimits {
                 idle_per_endpoint: 64,
                 idle_age: Duration::from_secs(60),
             },
+        }
+    }
+}
+
+/// How clients are brought to TLS, and kept there.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// Port that redirects lead to.
+    pub redirect_port: u16,
+    /// Strict-Transport-Security for answers over TLS.
+    pub hsts: Option<HeaderValue>,
+}
+
+impl Default for Secure {
+    fn default() -> Self {
+        Self {
+            redirect_port: 443,
+            hsts: None,
         }
     }
 }
@@ -68,6 +90,8 @@ pub struct Shared {
     pub limits: Limits,
     /// The proxies in front.
     pub trust: Trust,
+    /// The way to TLS.
+    pub secure: Secure,
     ids: AtomicU64,
 }
 
@@ -79,6 +103,7 @@ impl Shared {
         access_log: Arc<AccessLog>,
         limits: Limits,
         trust: Trust,
+        secure: Secure,
     ) -> Self {
         Self {
             snapshot,
@@ -86,6 +111,7 @@ impl Shared {
             access_log,
             limits,
             trust,
+            secure,
             ids: AtomicU64::new(1),
         }
     }

@@ -181,6 +181,18 @@ impl Counted {
             "Connections that could not be taken off a listener",
             &metrics.accept_errors.load(Ordering::Relaxed),
         )?;
+        page.histogram(
+            "tls_handshake_duration_seconds",
+            "TLS handshakes with clients that came to their end",
+            [([] as Labels<'_, 0>, &metrics.tls_handshakes)],
+        )?;
+        let failures = metrics.tls_failures.read().into_iter();
+        let failures = failures.map(|(failure, count)| ([("reason", failure.as_str())], count));
+        page.counter(
+            "tls_handshake_failures",
+            "TLS handshakes with clients that came to nothing",
+            failures,
+        )?;
         let pushes = PushResult::ALL.map(|result| {
             let count = metrics.pushes[result as usize].load(Ordering::Relaxed);
             ([("process", "dataplane"), ("result", result.as_str())], count)

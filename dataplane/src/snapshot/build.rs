@@ -4,6 +4,8 @@
 //! changed endpoint set is one store into its slot; only touched hosts are indexed again. A bad
 //! route is reported and leaves its last good version serving.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -11,8 +13,9 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use routetable::canonical::Op;
 use routetable::wire::{ItemError, ResourceId};
-use routetable::{EndpointSet, EndpointSetId, ObjectId, Route, RouteId};
+use routetable::{EndpointSet, EndpointSetId, ObjectId, Route};
 
+pub use self::tls::TlsBasis;
 use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot, claim, listed};
 
 /// Keeps the snapshot that the workers read up to date.
@@ -21,7 +24,9 @@ pub struct Builder {
     shared: Arc<ArcSwap<Snapshot>>,
     /// Endpoints that left their slot with work under way: if they return, so does their count.
     departed: Vec<(EndpointSetId, Weak<Endpoint>)>,
-    failing: BTreeMap<RouteId, String>,
+    failing: BTreeMap<ResourceId, String>,
+    basis: TlsBasis,
+    clients: tls::Clients,
 }
 
 /// A slot with what it is about to list.
@@ -30,10 +35,20 @@ type Store = (Arc<EndpointSlot>, Vec<LiveEndpoint>);
 impl Builder {
     /// Starts from the snapshot in `shared`, usually an empty one.
     pub fn new(shared: Arc<ArcSwap<Snapshot>>) -> Self {
+        Self::with_tls(shared, TlsBasis::default())
+    }
+
+    /// The same with what the table does not say about TLS.
+    pub fn with_tls(shared: Arc<ArcSwap<Snapshot>>, basis: TlsBasis) -> Self {
+        let mut first = Snapshot::clone(&shared.load());
+        basis.prepare(&mut first);
+        shared.store(Arc::new(first));
         Self {
             shared,
             departed: Vec::new(),
             failing: BTreeMap::new(),
+            basis,
+            clients: tls::Clients::new(),
         }
     }
 
@@ -42,11 +57,17 @@ impl Builder {
     pub fn apply(&mut self, ops: &[Op]) {
         let mut next = Snapshot::clone(&self.shared.load());
         let stores = self.put_sets(&mut next, ops);
+        self.put_certificates(&mut next, ops);
         for op in ops {
             match op {
+                Op::PutServerName(name) => self.put_server_name(&mut next, name),
+                Op::RemoveServerName(id) => {
+                    self.note(ResourceId::ServerName(*id), None);
+                    next.names.remove(id.0);
+                }
                 Op::PutRoute(route) => self.put_route(&mut next, route),
                 Op::RemoveRoute(id) => {
-                    self.failing.remove(id);
+                    self.note(ResourceId::Route(*id), None);
                     if let Some(entry) = next.routes.remove(id.0) {
                         next.index.remove(*id);
                         next.unclaim(&entry.route);
@@ -56,17 +77,22 @@ impl Builder {
             }
         }
         for op in ops {
-            if let Op::RemoveEndpointSet(id) = op {
-                next.slots.remove(id.0);
+            match op {
+                Op::RemoveEndpointSet(id) => drop(next.slots.remove(id.0)),
+                Op::RemoveCertificate(id) => {
+                    self.note(ResourceId::Certificate(*id), None);
+                    next.certificates.remove(id.0);
+                }
+                _ => {}
             }
         }
         self.publish(next, stores);
     }
 
-    /// The routes whose present version can't serve, with the reason.
+    /// What can't serve in its present version, with the reason.
     pub fn failing(&self) -> impl Iterator<Item = ItemError> {
         self.failing.iter().map(|(id, message)| ItemError {
-            resource: ResourceId::Route(*id),
+            resource: *id,
             message: message.clone(),
         })
     }
@@ -128,11 +154,48 @@ impl Builder {
                 |slot: &Arc<EndpointSlot>| next.slots.get(slot.id.0).is_some_and(|s| Arc::ptr_eq(s, slot));
             entry.route == *route && entry.backends.iter().all(|backend| attached(&backend.slot))
         });
-        let result = if unchanged { Ok(()) } else { index(next, route) };
-        match result {
-            Ok(()) => self.failing.remove(&route.id),
-            Err(message) => self.failing.insert(route.id, message),
+        let result = if unchanged {
+            Ok(())
+        } else {
+            self.index(next, route)
         };
+        self.note(ResourceId::Route(route.id), result.err());
+    }
+
+    /// Notes why a resource can't serve, or that nothing is wrong with it any more.
+    fn note(&mut self, resource: ResourceId, wrong: Option<String>) {
+        match wrong {
+            Some(message) => self.failing.insert(resource, message),
+            None => self.failing.remove(&resource),
+        };
+    }
+
+    fn index(&mut self, next: &mut Snapshot, route: &Arc<Route>) -> Result<(), String> {
+        let mut backends = Vec::with_capacity(route.backends.len());
+        for backend in &route.backends {
+            let slot = next
+                .slots
+                .get(backend.endpoint_set.0)
+                .ok_or_else(|| format!("endpoint set {} is not in the table", backend.endpoint_set))?;
+            let slot = Arc::clone(slot);
+            let protocol = &backend.protocol;
+            let tls = protocol.tls.as_ref().map(|tls| self.client(next, tls, protocol));
+            backends.push(BackendEntry {
+                weight: backend.weight,
+                slot,
+                tls: tls.transpose()?,
+                http2: protocol.http2,
+            });
+        }
+        let entry = Arc::new(RouteEntry::new(Arc::clone(route), backends));
+        next.index
+            .insert(Arc::clone(route), Arc::clone(&entry))
+            .map_err(|error| error.to_string())?;
+        next.claim(route);
+        if let Some(before) = next.routes.insert(route.id.0, entry) {
+            next.unclaim(&before.route);
+        }
+        Ok(())
     }
 
     /// Swaps the snapshot in. Changed slots list old and new endpoints until then, so that a request
@@ -151,29 +214,6 @@ impl Builder {
             }
         }
     }
-}
-
-fn index(next: &mut Snapshot, route: &Arc<Route>) -> Result<(), String> {
-    let mut backends = Vec::with_capacity(route.backends.len());
-    for backend in &route.backends {
-        let slot = next
-            .slots
-            .get(backend.endpoint_set.0)
-            .ok_or_else(|| format!("endpoint set {} is not in the table", backend.endpoint_set))?;
-        backends.push(BackendEntry {
-            weight: backend.weight,
-            slot: Arc::clone(slot),
-        });
-    }
-    let entry = Arc::new(RouteEntry::new(Arc::clone(route), backends));
-    next.index
-        .insert(Arc::clone(route), Arc::clone(&entry))
-        .map_err(|error| error.to_string())?;
-    next.claim(route);
-    if let Some(before) = next.routes.insert(route.id.0, entry) {
-        next.unclaim(&before.route);
-    }
-    Ok(())
 }
 
 impl Snapshot {

@@ -1,4 +1,4 @@
-//! Opens TCP connections to endpoints, each within `timeouts.connect`.
+//! Opens connections to endpoints, each within `timeouts.connect`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +9,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 
 use crate::error::Reason;
+use crate::tls::client::Client;
+use crate::tls::stream::Stream;
 
 /// Why an endpoint could not be connected. Nothing was sent, so another one may be tried.
 #[derive(Debug, Error)]
@@ -19,6 +21,9 @@ pub enum ConnectError {
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The TLS handshake failed.
+    #[error("no TLS: {0}")]
+    Tls(io::Error),
 }
 
 impl ConnectError {
@@ -27,24 +32,32 @@ impl ConnectError {
         match self {
             Self::Failed(_) => Reason::ConnectFailed,
             Self::Timeout(_) => Reason::ConnectTimeout,
+            Self::Tls(_) => Reason::UpstreamTlsFailed,
         }
     }
 }
 
-/// Connects, without Nagle's delay and with keep-alive probes after `keepalive` of silence.
+/// Connects, without Nagle's delay and with keep-alive probes after `keepalive` of silence, and with `tls` if the
+/// backend is spoken to so.
 ///
 /// # Errors
 /// The connection was refused or unreachable, or did not stand within `timeout`.
 pub async fn connect(
     address: SocketAddr,
+    tls: Option<&Client>,
     timeout: Duration,
     keepalive: Duration,
-) -> Result<TcpStream, ConnectError> {
-    let stream = tokio::time::timeout(timeout, TcpStream::connect(address))
-        .await
-        .map_err(|_| ConnectError::Timeout(timeout))??;
-    tune(&stream, keepalive)?;
-    Ok(stream)
+) -> Result<Stream, ConnectError> {
+    let connected = async {
+        let socket = TcpStream::connect(address).await?;
+        tune(&socket, keepalive)?;
+        match tls {
+            Some(tls) => tls.connect(socket).await.map_err(ConnectError::Tls),
+            None => Ok(Stream::Plain(socket)),
+        }
+    };
+    let connected = tokio::time::timeout(timeout, connected).await;
+    connected.unwrap_or(Err(ConnectError::Timeout(timeout)))
 }
 
 /// Sets what every proxied socket gets: no Nagle's delay, keep-alive probes after `keepalive`.

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use super::body::RequestBody;
 use crate::snapshot::Endpoint;
+use crate::tls::client::Client;
 use crate::tls::stream::Stream;
 
 /// How much is kept.
@@ -40,6 +41,8 @@ pub struct Connection {
     sender: http1::SendRequest<RequestBody>,
     _driver: Driver,
     endpoint: Weak<Endpoint>,
+    /// How TLS is spoken on it.
+    tls: Option<Arc<Client>>,
     reused: bool,
     /// False for one that was asked to switch protocols: whatever it says, it is not kept.
     reusable: bool,
@@ -72,7 +75,12 @@ impl Connection {
     ///
     /// # Errors
     /// None in practice: hyper sends nothing yet.
-    pub async fn open(stream: Stream, endpoint: &Arc<Endpoint>, max_head: usize) -> hyper::Result<Self> {
+    pub async fn open(
+        stream: Stream,
+        endpoint: &Arc<Endpoint>,
+        tls: Option<&Arc<Client>>,
+        max_head: usize,
+    ) -> hyper::Result<Self> {
         let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
         let address = endpoint.address;
         let driver = tokio::task::spawn_local(async move {
@@ -80,7 +88,9 @@ impl Connection {
                 tracing::debug!(%address, %error, "upstream connection ended");
             }
         });
-        Ok(Self::new(sender, driver.abort_handle(), endpoint, true))
+        let mut connection = Self::new(sender, driver.abort_handle(), endpoint, true);
+        connection.tls = tls.cloned();
+        Ok(connection)
     }
 
     /// The same for one request that asks to switch protocols.
@@ -116,6 +126,7 @@ impl Connection {
             sender,
             _driver: Driver(driver),
             endpoint: Arc::downgrade(endpoint),
+            tls: None,
             reused: false,
             reusable,
         }
@@ -152,12 +163,15 @@ fn builder(max_head: usize) -> http1::Builder {
 #[derive(Debug)]
 pub struct Pool {
     limits: PoolLimits,
-    shelves: RefCell<HashMap<*const Endpoint, Vec<Idle>>>,
+    shelves: RefCell<HashMap<Key, Vec<Idle>>>,
 }
+
+/// An endpoint, and how TLS is spoken with it: two routes that want other things proven share no connection.
+type Key = (*const Endpoint, Option<*const Client>);
 
 #[derive(Debug)]
 struct Idle {
-    // Keeps the endpoint's allocation, and so the meaning of the key, for as long as it is shelved.
+    // Keeps the endpoint's allocation (and that of the TLS client), and so the meaning of the key, for as long as it is shelved.
     connection: Connection,
     since: Instant,
 }
@@ -171,10 +185,10 @@ impl Pool {
         })
     }
 
-    /// The connection to `endpoint` that was used last, if it still stands.
-    pub fn take(&self, endpoint: &Arc<Endpoint>) -> Option<Connection> {
+    /// The connection to `endpoint` that was used last, if it still stands; with TLS as `tls` speaks it.
+    pub fn take(&self, endpoint: &Arc<Endpoint>, tls: Option<&Arc<Client>>) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.get_mut(&Arc::as_ptr(endpoint))?;
+        let shelf = shelves.get_mut(&(Arc::as_ptr(endpoint), tls.map(Arc::as_ptr)))?;
         while let Some(idle) = shelf.pop() {
             if idle.since.elapsed() < self.limits.idle_age && idle.connection.sender.is_ready() {
                 return Some(idle.connection);
@@ -210,7 +224,12 @@ impl Pool {
         }
         connection.reused = true;
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.entry(connection.endpoint.as_ptr()).or_default();
+        let shelf = shelves
+            .entry((
+                connection.endpoint.as_ptr(),
+                connection.tls.as_ref().map(Arc::as_ptr),
+            ))
+            .or_default();
         if shelf.len() == self.limits.idle_per_endpoint {
             shelf.remove(0);
         }

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{WorkerCommand, WorkerConfig};
-use crate::listener::accept;
+use super::{Listeners, WorkerCommand, WorkerConfig};
+use crate::listener::accept::{self, Entrance};
 use crate::local::{Local, Shared};
 use crate::session::ProxyCause;
 use crate::tunnel::{DrainPlan, Filter};
@@ -41,9 +41,19 @@ async fn serve(
     mut commands: mpsc::Receiver<WorkerCommand>,
 ) -> io::Result<()> {
     let local = Local::new(shared, config.index, config.seed)?;
-    let listener = TcpListener::from_std(config.listener)?;
     let (leave, leaving) = watch::channel(false);
-    tokio::task::spawn_local(accept::run(Rc::clone(&local), listener, leaving));
+    let Listeners { plain, secure } = config.listeners;
+    let entrances = [(Some(plain), Entrance::Plain), (secure, Entrance::Tls)];
+    for (listener, entrance) in entrances {
+        let Some(listener) = listener else { continue };
+        let listener = TcpListener::from_std(listener)?;
+        tokio::task::spawn_local(accept::run(
+            Rc::clone(&local),
+            listener,
+            entrance,
+            leaving.clone(),
+        ));
+    }
     let tunnels = local.tunnels.clone();
     let mut carrying = std::pin::pin!(tunnels.run());
     let mut sweep = tokio::time::interval(SWEEP);

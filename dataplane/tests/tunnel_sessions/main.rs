@@ -4,6 +4,9 @@
 
 mod carry;
 mod drain;
+mod encrypted;
 mod ends;
+#[path = "../fixture/pki.rs"]
+mod pki;
 mod rig;
 mod share;

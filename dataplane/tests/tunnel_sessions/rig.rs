@@ -13,7 +13,7 @@ use dataplane::tls::wire::Wire;
 use dataplane::tunnel::{Handover, SessionEnd, SessionStart, TableSettings, Target, TunnelTable};
 use routetable::{EndpointSetId, ObjectId, RouteId};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
@@ -93,6 +93,13 @@ impl Rig {
     pub(crate) async fn session(&self, options: Options) -> (TcpStream, TcpStream) {
         let (client, downstream) = pair(options.kernel_buffer).await;
         let (backend, upstream) = pair(options.kernel_buffer).await;
+        let wires = [downstream, upstream].map(|socket| Wire::new(socket.into_std().unwrap(), None));
+        self.adopt(options, wires);
+        (client, backend)
+    }
+
+    /// A session between these wires, of the client and of the backend.
+    pub(crate) fn adopt(&self, options: Options, [client, backend]: [Wire; 2]) {
         let id = self.next.replace(self.next.get() + 1);
         let start = SessionStart {
             id,
@@ -108,14 +115,13 @@ impl Rig {
             context: "context",
         };
         let handover = Handover {
-            client: Wire::new(downstream.into_std().unwrap(), None),
+            client,
             client_bytes: Bytes::from(options.client_bytes),
-            backend: Wire::new(upstream.into_std().unwrap(), None),
+            backend,
             backend_bytes: Bytes::from(options.backend_bytes),
             start,
         };
         self.table.adopt(handover, Instant::now());
-        (client, backend)
     }
 
     pub(crate) async fn plain(&self) -> (TcpStream, TcpStream) {
@@ -140,7 +146,7 @@ impl Rig {
 }
 
 /// A connected pair of sockets.
-async fn pair(kernel_buffer: Option<usize>) -> (TcpStream, TcpStream) {
+pub(crate) async fn pair(kernel_buffer: Option<usize>) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let connect = TcpStream::connect(listener.local_addr().unwrap());
     let (ours, accepted) = tokio::join!(connect, listener.accept());
@@ -198,7 +204,7 @@ pub(crate) fn close_of(code: u16, reason: &'static str) -> Close {
 
 /// Reads a whole frame and unmasks it: its first byte and its payload. `None` at the end of the
 /// stream between two frames.
-pub(crate) async fn read_frame(stream: &mut TcpStream) -> io::Result<Option<(u8, Vec<u8>)>> {
+pub(crate) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(u8, Vec<u8>)>> {
     let mut head = [0; 2];
     if stream.read(&mut head[..1]).await? == 0 {
         return Ok(None);
@@ -222,7 +228,7 @@ pub(crate) async fn read_frame(stream: &mut TcpStream) -> io::Result<Option<(u8,
 }
 
 /// Reads up to the next Close and returns its code and reason; earlier frames are dropped.
-pub(crate) async fn read_close(stream: &mut TcpStream) -> (u16, String) {
+pub(crate) async fn read_close(stream: &mut (impl AsyncRead + Unpin)) -> (u16, String) {
     loop {
         let (first, payload) = read_frame(stream).await.unwrap().expect("a Close");
         if first == 0x88 {

@@ -1,8 +1,8 @@
 //! What keeps its identity through a change, and what stands after it.
 
 use routetable::{
-    EndpointState, HostPattern, ObjectId, ObjectKind, ObjectRef, PathMatch, RouteMatch, RouteTable, Timeouts,
-    WeightedBackend,
+    EndpointState, HostPattern, ObjectId, ObjectKind, ObjectRef, PathMatch, RouteId, RouteMatch, RouteTable,
+    Timeouts, WeightedBackend,
 };
 
 use super::*;
@@ -76,6 +76,8 @@ fn table<'a>(
     sets: impl IntoIterator<Item = &'a Arc<EndpointSet>>,
 ) -> RouteTable {
     RouteTable {
+        certificates: routetable::SharedMap::default(),
+        server_names: routetable::SharedMap::default(),
         routes: routes.into_iter().map(|r| (r.id, Arc::new(r.clone()))).collect(),
         endpoint_sets: sets.into_iter().map(|s| (s.id, Arc::clone(s))).collect(),
     }

@@ -54,7 +54,12 @@ fn route(backends: Vec<(u32, Arc<EndpointSlot>)>) -> RouteEntry {
         }),
         backends: backends
             .into_iter()
-            .map(|(weight, slot)| BackendEntry { weight, slot })
+            .map(|(weight, slot)| BackendEntry {
+                weight,
+                slot,
+                tls: None,
+                http2: false,
+            })
             .collect(),
         series: Default::default(),
     }
