@@ -17,7 +17,7 @@ const DATAPLANE: &str = r#"
 echo "$$ $*" >> "$(dirname "$0")/dataplane.starts"
 trap 'echo drained >> "$(dirname "$0")/order"; exit 0' TERM
 echo 'something else'
-echo 'ready http=127.0.0.1:4001 admin=127.0.0.1:4002'
+echo 'ready http=127.0.0.1:4001 https=127.0.0.1:4003 admin=127.0.0.1:4002'
 while kill -0 $PPID; do sleep 0.02; done 2>/dev/null"#;
 const CONTROLLER: &str = r#"
 echo "$$ $*" >> "$(dirname "$0")/controller.starts"
@@ -144,7 +144,15 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const PORTS: [&str; 5] = ["routes", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+const PORTS: [&str; 7] = [
+    "routes",
+    "--http",
+    "127.0.0.1:0",
+    "--https",
+    "127.0.0.1:0",
+    "--admin",
+    "127.0.0.1:0",
+];
 
 #[test]
 fn prints_one_line_and_drains_data_plane_first() {
@@ -152,11 +160,12 @@ fn prints_one_line_and_drains_data_plane_first() {
     let serve = folder.serve(&[&PORTS[..], &["--workers", "3", "--drain-window", "1s"]].concat());
     assert_eq!(
         serve.ready,
-        "ready http=127.0.0.1:4001 https=off admin=127.0.0.1:4002\n"
+        "ready http=127.0.0.1:4001 https=127.0.0.1:4003 admin=127.0.0.1:4002\n"
     );
     let dataplane = folder.lines("dataplane.starts", 1).remove(0);
     for flag in [
         "--http=127.0.0.1:0",
+        "--https=127.0.0.1:0",
         "--admin=127.0.0.1:0",
         "--workers=3",
         "--drain-window=1s",
@@ -199,7 +208,7 @@ fn either_process_is_started_again_on_the_same_addresses() {
     kill(pid(&folder.lines("dataplane.starts", 1)[0]), Signal::KILL);
     let second = folder.lines("dataplane.starts", 2).remove(1);
     assert!(
-        second.contains("--http=127.0.0.1:4001 --admin=127.0.0.1:4002"),
+        second.contains("--http=127.0.0.1:4001 --https=127.0.0.1:4003 --admin=127.0.0.1:4002"),
         "{second}"
     );
     kill(pid(&folder.lines("controller.starts", 1)[0]), Signal::KILL);
@@ -278,11 +287,11 @@ fn a_taken_address_is_an_error_and_in_the_demo_a_detour() {
     let folder = Folder::new(CONTROLLER, DATAPLANE);
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let taken = listener.local_addr().expect("address").to_string();
-    for (flag, other) in [("--http", "--admin"), ("--admin", "--http")] {
-        let output = folder
-            .command(&["routes", flag, &taken, other, "127.0.0.1:0"])
-            .output()
-            .expect("run");
+    for flag in ["--http", "--https", "--admin"] {
+        let mut arguments = PORTS;
+        let place = PORTS.iter().position(|word| *word == flag).expect("a flag");
+        arguments[place + 1] = &taken;
+        let output = folder.command(&arguments).output().expect("run");
         assert_eq!(output.status.code(), Some(2));
         let says = format!("{taken} is in use; choose another with {flag}");
         assert!(stderr(&output).contains(&says), "{}", stderr(&output));
@@ -292,6 +301,8 @@ fn a_taken_address_is_an_error_and_in_the_demo_a_detour() {
         "--demo",
         "--http",
         &taken,
+        "--https",
+        "127.0.0.1:0",
         "--admin",
         "127.0.0.1:0",
         "--run-dir",
@@ -310,7 +321,7 @@ fn a_taken_address_is_an_error_and_in_the_demo_a_detour() {
     );
     for line in [
         "1. open http://localhost:4001/ ",
-        "connect ws://localhost:4001/echo\n",
+        "connect ws://localhost:4001/echo (or wss://localhost:4003/echo --insecure)\n",
         "/holdfast-demo/demo.yaml (open sessions do not notice)\n",
     ] {
         assert!(log.contains(line), "{line}: {log}");
@@ -331,6 +342,8 @@ fn one_app_becomes_a_folder_of_manifests() {
         "--to",
         &format!("localhost:{port}"),
         "--http",
+        "127.0.0.1:0",
+        "--https",
         "127.0.0.1:0",
         "--admin",
         "127.0.0.1:0",

@@ -34,6 +34,8 @@ impl Plane {
             .args([
                 "--http",
                 "127.0.0.1:0",
+                "--https",
+                "127.0.0.1:0",
                 "--admin",
                 "127.0.0.1:0",
                 "--workers",
@@ -237,8 +239,15 @@ async fn an_address_in_use_names_its_flag() {
     let fake = Fake::new();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for flag in ["--http", "--admin"] {
-        let mut args = vec!["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    for flag in ["--http", "--https", "--admin"] {
+        let mut args = vec![
+            "--http",
+            "127.0.0.1:0",
+            "--https",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ];
         let at = args.iter().position(|arg| *arg == flag).unwrap() + 1;
         args[at] = &address;
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdfast-dataplane"));

@@ -65,7 +65,8 @@ impl DataPlane {
             .arg(socket(run_dir))
             .arg("--run-dir")
             .arg(run_dir);
-        command.args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
+        command.args(["--admin", "127.0.0.1:0"]);
         command.args(["--workers", &workers.to_string()]);
         let mut process = Child::start(command)?;
         let ready = process.announced("ready ", SOON).await?;

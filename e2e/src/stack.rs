@@ -27,6 +27,8 @@ pub struct Stack {
     serve: Child,
     /// Where clients connect.
     pub http: SocketAddr,
+    /// Where they connect with TLS.
+    pub https: SocketAddr,
     /// The data plane's admin port.
     pub admin: Admin,
     /// What is served.
@@ -55,18 +57,21 @@ impl Stack {
         binaries::find(DATAPLANE)?;
         command.arg("serve").arg(manifests.path());
         command
-            .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--run-dir"])
+            .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"])
+            .args(["--admin", "127.0.0.1:0", "--run-dir"])
             .arg(run_dir.path());
         command.args(arguments);
         let mut serve = Child::start(command)?;
         let ready = serve.announced("ready ", SOON).await?;
         let http = address(&ready, "http")?;
+        let https = address(&ready, "https")?;
         let admin = Admin {
             addr: address(&ready, "admin")?,
         };
         Ok(Self {
             serve,
             http,
+            https,
             admin,
             manifests,
             _run_dir: run_dir,

@@ -98,6 +98,11 @@ lifecycle:
     {{- if .Values.dataplane.hostPort.enabled }}
     hostPort: {{ .Values.dataplane.hostPort.http }}
     {{- end }}
+  - name: https
+    containerPort: {{ .Values.dataplane.ports.https }}
+    {{- if .Values.dataplane.hostPort.enabled }}
+    hostPort: {{ .Values.dataplane.hostPort.https }}
+    {{- end }}
   - name: admin
     containerPort: {{ .Values.metrics.ports.dataplane }}
   readinessProbe:

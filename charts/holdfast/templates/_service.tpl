@@ -33,13 +33,15 @@ spec:
   selector:
     {{- include "holdfast.selector" (list $root "proxy") | nindent 4 }}
   ports:
-  - name: http
-    port: {{ $shared.ports.http }}
-    targetPort: http
+  {{- range $name := list "http" "https" }}
+  - name: {{ $name }}
+    port: {{ get $shared.ports $name }}
+    targetPort: {{ $name }}
     {{- with $shared.appProtocol }}
     appProtocol: {{ . }}
     {{- end }}
-    {{- with dig "nodePorts" "http" "" $own }}
+    {{- with dig "nodePorts" $name "" $own }}
     nodePort: {{ . }}
     {{- end }}
+  {{- end }}
 {{- end }}

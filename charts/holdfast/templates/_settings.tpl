@@ -32,6 +32,11 @@
 {{- $values := .Values.dataplane -}}
 {{- $settings := dict
   "http" (printf "%s:%d" $values.bindAddress (int $values.ports.http))
+  "https" (printf "%s:%d" $values.bindAddress (int $values.ports.https))
+  "redirect-port" (int .Values.service.ports.https)
+  "http2" $values.http2
+  "unknown-server-name" $values.unknownServerName
+  "hsts" $values.hsts
   "admin" (printf "%s:%d" $values.bindAddress (int .Values.metrics.ports.dataplane))
   "run-dir" "/var/lib/holdfast"
   "drain-window" .Values.drain.window

@@ -7,9 +7,11 @@ mod dial;
 mod request;
 mod response;
 mod session;
+mod tls;
 mod transcript;
 mod url;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -43,6 +45,12 @@ pub(super) struct Args {
     /// Address to connect to instead of the one the URL's host resolves to: IP or IP:PORT
     #[arg(long, value_name = "ADDR", value_parser = dial::resolve_flag)]
     resolve: Option<dial::Override>,
+    /// Take any certificate, as for a test host without a real one
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+    /// File with the certificates (PEM) of the authorities to trust [default: those that browsers trust]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Text message to send; its echo is awaited
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
@@ -92,7 +100,8 @@ async fn open(
     request: &request::Request,
     args: &Args,
 ) -> anyhow::Result<Result<session::Session, Exit>> {
-    let mut stream = dial::connect(url, args.resolve, args.timeout).await?;
+    let socket = dial::connect(url, args.resolve, args.timeout).await?;
+    let mut stream = tls::around(socket, url, args).await?;
     for text in request.lines() {
         line('>', text);
     }

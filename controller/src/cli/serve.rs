@@ -21,7 +21,7 @@ use clap::ArgGroup;
 use tracing::{Level, warn};
 
 use self::launch::{Addresses, Binaries};
-use self::listening::{Listening, is_taken};
+use self::listening::{Listening, is_taken, local_authority};
 use self::logs::LogFormat;
 use self::run_dir::RunDir;
 use self::stack::{Outcome, Signals};
@@ -32,7 +32,7 @@ use crate::compile::timeouts;
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["dir", "demo", "to"])))]
 #[command(
-    after_help = "Prints 'ready http=ADDR:PORT https=off admin=ADDR:PORT' to stdout once the first table \
+    after_help = "Prints 'ready http=ADDR:PORT https=ADDR:PORT admin=ADDR:PORT' to stdout once the first table \
     serves; logs go to stderr.\nSIGTERM or SIGINT (Ctrl-C) drains, a second one ends at once.\n\
     SIGHUP makes the controller look at the folder again."
 )]
@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Where to listen for HTTP and WebSocket; port 0 lets the system pick
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080", value_parser = listening::address)]
     http: SocketAddr,
+    /// Where to listen for HTTPS and WebSocket over TLS; port 0 lets the system pick
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8443", value_parser = listening::address)]
+    https: SocketAddr,
     /// Where to answer /healthz, /readyz, /metrics and /config; port 0 lets the system pick
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9080", value_parser = listening::address)]
     admin: SocketAddr,
@@ -114,6 +117,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Exit> {
                 // Somebody took a port between our question and its bind.
                 warn!("the data plane did not start ({how}); trying ports that the system picks");
                 addresses.http.set_port(0);
+                addresses.https.set_port(0);
                 addresses.admin.set_port(0);
                 attempt += 1;
             }
@@ -134,7 +138,7 @@ fn answer(outcome: Outcome) -> anyhow::Result<Exit> {
         }
         Outcome::DataplaneFailed(how) => bail!(
             "the data plane cannot start ({how}); its last lines say why. If an address is in use, \
-             choose another with --http or --admin"
+             choose another with --http, --https or --admin"
         ),
     }
 }
@@ -155,18 +159,20 @@ fn addresses(args: &Args) -> anyhow::Result<Addresses> {
     };
     Ok(Addresses {
         http: free("--http", args.http)?,
+        https: free("--https", args.https)?,
         admin: free("--admin", args.admin)?,
     })
 }
 
 /// What to try, on stderr: stdout is the ready line's.
 fn invite(listening: &Listening, file: &Path) {
-    let authority = listening.local_authority();
+    let authority = local_authority(listening.http);
+    let secure = local_authority(listening.https);
     // As the caller wrote it, so that the line can be pasted.
     let program = std::env::args().next().unwrap_or_else(|| "holdfast".to_owned());
     let text = format!(
         "\nThree things to try:\n  1. open http://{authority}/ in two windows\n  \
-         2. {program} connect ws://{authority}/echo\n  \
+         2. {program} connect ws://{authority}/echo (or wss://{secure}/echo --insecure)\n  \
          3. edit this file: {} (open sessions do not notice)\n\nCtrl-C drains and ends.\n\n",
         file.display()
     );

@@ -58,12 +58,14 @@ impl Replica {
     pub fn launch(subnet: Subnet, chart: &Chart, number: u8, more: &[&str]) -> Result<Self> {
         let run_dir = TempDir::with_prefix("holdfast-run-")?;
         let http = subnet.at(FIRST + number, 80);
+        let https = subnet.at(FIRST + number, 443);
         let admin = subnet.at(FIRST + number, 9080);
         let mut command = Command::new(binaries::find(DATAPLANE)?);
         command.arg("--config").arg(&chart.dataplane);
         command.arg("--socket").arg(run_dir.path().join("control.sock"));
         command.arg("--run-dir").arg(run_dir.path());
         command.args(["--workers", "1", "--http", &http.to_string()]);
+        command.args(["--https", &https.to_string()]);
         command.args(["--admin", &admin.to_string(), "--access-log", "off"]);
         let mut replica = Self {
             pod: format!("holdfast-{number}"),

@@ -30,6 +30,8 @@ async fn demo(http: &str) -> Result<Demo> {
         "--demo",
         "--http",
         http,
+        "--https",
+        "127.0.0.1:0",
         "--admin",
         "127.0.0.1:0",
         "--run-dir",

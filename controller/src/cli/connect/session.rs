@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+use super::tls::Stream;
 use super::transcript::{line, milliseconds};
 use super::{Args, finding};
 use crate::cli::Exit;
@@ -28,7 +28,7 @@ pub(super) fn close_code(text: &str) -> Result<u16, String> {
 
 /// An open WebSocket.
 pub(super) struct Session {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Stream>,
     limit: Duration,
 }
 
@@ -42,7 +42,7 @@ enum Missed {
 
 impl Session {
     /// Takes the stream over, with what the peer sent along with its 101.
-    pub(super) async fn new(stream: TcpStream, early: Vec<u8>, limit: Duration) -> Self {
+    pub(super) async fn new(stream: Stream, early: Vec<u8>, limit: Duration) -> Self {
         Self {
             socket: WebSocketStream::from_partially_read(stream, early, Role::Client, None).await,
             limit,

@@ -8,7 +8,9 @@ use http::Uri;
 pub(super) struct Url {
     /// Name or address, without brackets.
     pub(super) host: String,
-    /// Port, 80 if not given.
+    /// With TLS.
+    pub(super) tls: bool,
+    /// Port; 80 if not given, with TLS 443.
     pub(super) port: u16,
     /// What the Host field says.
     pub(super) authority: String,
@@ -21,11 +23,11 @@ impl Url {
         let uri: Uri = text
             .parse()
             .with_context(|| format!("'{text}' must be a URL such as 'ws://localhost:8080/echo'"))?;
-        match uri.scheme_str() {
-            Some("ws" | "http") => {}
-            Some("wss" | "https") => bail!("'{text}': TLS is not supported yet; use 'ws://'"),
-            _ => bail!("'{text}' must begin with 'ws://', as in 'ws://localhost:8080/echo'"),
-        }
+        let tls = match uri.scheme_str() {
+            Some("ws" | "http") => false,
+            Some("wss" | "https") => true,
+            _ => bail!("'{text}' must begin with 'ws://' or 'wss://', as in 'ws://localhost:8080/echo'"),
+        };
         let Some(authority) = uri.authority() else {
             bail!("'{text}' names no host")
         };
@@ -37,6 +39,7 @@ impl Url {
             bail!("'{text}' names no host");
         }
         let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") | None if tls => 443,
             Some("") | None => 80,
             Some(_) => authority
                 .port_u16()
@@ -51,6 +54,7 @@ impl Url {
         };
         Ok(Self {
             host: host.to_owned(),
+            tls,
             port,
             authority: authority.to_string(),
             target,
@@ -81,13 +85,14 @@ mod tests {
             parsed("http://[::1]:81/a?b=c"),
             parts("::1", 81, "[::1]:81", "/a?b=c")
         );
+        assert_eq!(parsed("wss://h/"), parts("h", 443, "h", "/"));
+        assert!(Url::parse("https://h:8443/").expect("url").tls);
         assert_eq!(parsed("ws://h?b=c#gone"), parts("h", 80, "h", "/?b=c"));
     }
 
     #[test]
     fn says_what_to_write_instead() {
         for (text, says) in [
-            ("wss://a/", "TLS is not supported yet"),
             ("localhost:8080", "must begin with 'ws://'"),
             ("/echo", "must begin with 'ws://'"),
             ("ftp://a/", "must begin with 'ws://'"),

@@ -48,6 +48,7 @@ impl Binaries {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addresses {
     pub(super) http: SocketAddr,
+    pub(super) https: SocketAddr,
     pub(super) admin: SocketAddr,
 }
 
@@ -84,10 +85,11 @@ pub(super) fn dataplane(binaries: &Binaries, run_dir: &RunDir, addresses: Addres
     Process {
         name: "dataplane",
         command: Box::new(move |before| {
-            let (http, admin) = match before {
-                Some(listening) => (listening.http, listening.admin),
-                None => (addresses.http, addresses.admin),
-            };
+            let Addresses { http, https, admin } = before.map_or(addresses, |listening| Addresses {
+                http: listening.http,
+                https: listening.https,
+                admin: listening.admin,
+            });
             let mut command = Command::new(&binary);
             command
                 .arg("--socket")
@@ -96,6 +98,7 @@ pub(super) fn dataplane(binaries: &Binaries, run_dir: &RunDir, addresses: Addres
                 .arg(&run_dir);
             command
                 .arg(format!("--http={http}"))
+                .arg(format!("--https={https}"))
                 .arg(format!("--admin={admin}"));
             command.args(&settings).args(&logging).arg("--exit-with-parent");
             command

@@ -4,17 +4,18 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// Reads the value of `--http` and `--admin`.
+/// Reads the value of `--http`, `--https` and `--admin`.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let parsed = text.parse();
     parsed.map_err(|_| "must be ADDR:PORT such as '0.0.0.0:8081'".to_owned())
 }
 
 /// What the data plane reports once its listeners are bound and the first table serves:
-/// `ready http=ADDR:PORT admin=ADDR:PORT`.
+/// `ready http=ADDR:PORT https=ADDR:PORT admin=ADDR:PORT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listening {
     pub(super) http: SocketAddr,
+    pub(super) https: SocketAddr,
     pub(super) admin: SocketAddr,
 }
 
@@ -25,35 +26,38 @@ impl Listening {
         if words.next() != Some("ready") {
             return None;
         }
-        let (mut http, mut admin) = (None, None);
+        let (mut http, mut https, mut admin) = (None, None, None);
         for word in words {
             match word.split_once('=') {
                 Some(("http", address)) => http = address.parse().ok(),
+                Some(("https", address)) => https = address.parse().ok(),
                 Some(("admin", address)) => admin = address.parse().ok(),
                 _ => {}
             }
         }
         Some(Self {
             http: http?,
+            https: https?,
             admin: admin?,
         })
     }
+}
 
-    /// The port under a name that a browser on this machine reaches.
-    pub(super) fn local_authority(&self) -> String {
-        let ip = self.http.ip();
-        if ip.is_unspecified() || ip.is_loopback() {
-            format!("localhost:{}", self.http.port())
-        } else {
-            self.http.to_string()
-        }
+/// A port under a name that a browser on this machine reaches.
+pub(super) fn local_authority(address: SocketAddr) -> String {
+    let ip = address.ip();
+    if ip.is_unspecified() || ip.is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
     }
 }
 
 impl fmt::Display for Listening {
     /// The line that `serve` prints and scripts wait for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ready http={} https=off admin={}", self.http, self.admin)
+        let Self { http, https, admin } = self;
+        write!(f, "ready http={http} https={https} admin={admin}")
     }
 }
 
@@ -82,21 +86,23 @@ mod tests {
     fn reads_the_ready_line_and_no_other() {
         let listening = Listening {
             http: address("0.0.0.0:41234"),
+            https: address("0.0.0.0:41235"),
             admin: address("127.0.0.1:9080"),
         };
         assert_eq!(
-            Listening::parse("ready http=0.0.0.0:41234 admin=127.0.0.1:9080"),
+            Listening::parse("ready http=0.0.0.0:41234 https=0.0.0.0:41235 admin=127.0.0.1:9080"),
             Some(listening)
         );
         assert_eq!(
-            Listening::parse("ready http=0.0.0.0:41234 later=on admin=127.0.0.1:9080\n"),
+            Listening::parse("ready http=0.0.0.0:41234 https=0.0.0.0:41235 later=on admin=127.0.0.1:9080\n"),
             Some(listening)
         );
         for other in [
             "",
             "ready",
             "ready http=0.0.0.0:1",
-            "ready http=x admin=127.0.0.1:1",
+            "ready http=127.0.0.1:1 admin=127.0.0.1:1",
+            "ready http=x https=127.0.0.1:2 admin=127.0.0.1:1",
             "already http=",
             "{}",
         ] {
@@ -104,14 +110,10 @@ mod tests {
         }
         assert_eq!(
             listening.to_string(),
-            "ready http=0.0.0.0:41234 https=off admin=127.0.0.1:9080"
+            "ready http=0.0.0.0:41234 https=0.0.0.0:41235 admin=127.0.0.1:9080"
         );
-        assert_eq!(listening.local_authority(), "localhost:41234");
-        let outside = Listening {
-            http: address("192.0.2.7:80"),
-            ..listening
-        };
-        assert_eq!(outside.local_authority(), "192.0.2.7:80");
+        assert_eq!(local_authority(listening.http), "localhost:41234");
+        assert_eq!(local_authority(address("192.0.2.7:80")), "192.0.2.7:80");
     }
 
     #[test]

@@ -145,7 +145,10 @@ impl Running {
                 let Some(listening) = Listening::parse(line) else {
                     return false;
                 };
-                info!("{name} serves http={} admin={}", listening.http, listening.admin);
+                info!(
+                    "{name} serves http={} https={} admin={}",
+                    listening.http, listening.https, listening.admin
+                );
                 serving.send_replace(Some(listening));
                 true
             }));
