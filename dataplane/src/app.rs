@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::{Builder, TlsBasis};
 use crate::tls::server::Basis;
+use crate::upstream::connect::Silence;
 use crate::upstream::pool::PoolLimits;
 use crate::worker::Listeners;
 
@@ -130,13 +131,18 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 fn limits(settings: &Settings) -> Limits {
     Limits {
         max_connections: settings.max_connections.get() as usize,
+        max_connections_per_client: Some(settings.max_connections_per_client).filter(|limit| *limit > 0),
         max_handshakes: settings.max_handshakes.get() as usize,
         header_timeout: settings.header_timeout,
         keepalive_timeout: settings.keepalive_timeout,
         write_timeout: settings.write_timeout,
+        min_upload_rate: settings.min_upload_rate,
         max_head_size: settings.max_head_size,
         tls_timeout: settings.tls.tls_timeout,
-        tcp_keepalive: settings.tcp_keepalive,
+        silence: Silence {
+            keepalive: settings.tcp_keepalive,
+            user_timeout: Some(settings.tcp_user_timeout).filter(|timeout| !timeout.is_zero()),
+        },
         removal_pace: settings.removal_pace,
         pool: PoolLimits {
             idle_per_endpoint: settings.pool_idle_count,

@@ -110,6 +110,15 @@ pub struct Settings {
     )]
     pub max_connections: NonZeroU32,
 
+    /// Connections that one client address (of IPv6: one network of 64 bits) may have; more are closed. No limit with 0
+    #[arg(
+        long,
+        env = "HOLDFAST_MAX_CONNECTIONS_PER_CLIENT",
+        value_name = "N",
+        default_value = "0"
+    )]
+    pub max_connections_per_client: u32,
+
     /// Upgrade handshakes that one worker has under way at a time; others get 503
     #[arg(
         long,
@@ -134,6 +143,16 @@ pub struct Settings {
     #[serde(serialize_with = "value::duration")]
     pub write_timeout: Duration,
 
+    /// Bytes of a request's body that must come in each second that they are waited for, after the first 20 s; 0 takes
+    /// any pace
+    #[arg(
+        long,
+        env = "HOLDFAST_MIN_UPLOAD_RATE",
+        value_name = "BYTES",
+        default_value = "100"
+    )]
+    pub min_upload_rate: u32,
+
     /// Largest head of a request or answer, in bytes; at least '8k'
     #[arg(long, env = "HOLDFAST_MAX_HEAD_SIZE", value_name = "SIZE", default_value = "64k", value_parser = parse_size)]
     pub max_head_size: usize,
@@ -142,6 +161,11 @@ pub struct Settings {
     #[arg(long, env = "HOLDFAST_TCP_KEEPALIVE", value_name = "DURATION", default_value = "60s", value_parser = value::parse_timeout)]
     #[serde(serialize_with = "value::duration")]
     pub tcp_keepalive: Duration,
+
+    /// Time that a peer may leave unacknowledged what was sent, or take none of it; the system's own with '0s'
+    #[arg(long, env = "HOLDFAST_TCP_USER_TIMEOUT", value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    #[serde(serialize_with = "value::duration")]
+    pub tcp_user_timeout: Duration,
 
     /// Idle connections that one worker keeps to each endpoint
     #[arg(

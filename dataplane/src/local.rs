@@ -2,6 +2,7 @@
 //! it; it knows none of them.
 
 mod account;
+mod clients;
 mod date;
 mod secured;
 mod shared;
@@ -13,10 +14,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 pub use self::account::SessionContext;
+pub use self::clients::{Clients, Counted, TooMany};
 use self::date::DateClock;
 pub use self::secured::Secured;
 pub use self::shared::{Limits, Secure, Shared};
@@ -27,6 +29,15 @@ use crate::upstream::pool::Pool;
 
 /// Signatures for TLS handshakes that are made before everybody else has had a turn.
 const TLS_TURNS: usize = 8;
+
+/// A client connection's place, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    /// Among those of the worker.
+    pub worker: OwnedSemaphorePermit,
+    /// Among those of the client.
+    pub client: Option<Box<Counted>>,
+}
 
 /// One worker's own things.
 pub struct Local {

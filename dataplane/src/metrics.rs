@@ -37,6 +37,7 @@ pub struct Metrics {
     /// What no route took.
     unrouted: Arc<RouteSeries>,
     accept_errors: AtomicU64,
+    refused: Counts<&'static str>,
     tls_handshakes: Histogram,
     tls_failures: Counts<TlsFailure>,
     sessions_active: AtomicU64,
@@ -55,6 +56,7 @@ impl Default for Metrics {
             routes,
             backends: Book::default(),
             accept_errors: AtomicU64::new(0),
+            refused: Counts::default(),
             tls_handshakes: latency(),
             tls_failures: Counts::default(),
             sessions_active: AtomicU64::new(0),
@@ -102,6 +104,11 @@ impl Metrics {
     /// A connection could not be taken off a listener.
     pub fn accept_failed(&self) {
         self.accept_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was closed unheard.
+    pub fn connection_refused(&self, why: &'static str) {
+        self.refused.add(why);
     }
 
     /// A table, or a change of it, was dealt with.

@@ -30,3 +30,4 @@ pub mod raw;
 pub mod report;
 pub mod stack;
 pub mod swarm;
+pub mod tls;

@@ -19,6 +19,8 @@ pub struct DataPlane {
     pub process: Child,
     /// Where clients connect.
     pub http: SocketAddr,
+    /// Where they connect with TLS.
+    pub https: SocketAddr,
     /// Its admin port.
     pub admin: Admin,
 }
@@ -75,6 +77,7 @@ impl DataPlane {
         };
         Ok(Self {
             http: address(&ready, "http")?,
+            https: address(&ready, "https")?,
             admin,
             process,
         })

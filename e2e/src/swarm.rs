@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::join_all;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::deadline::SOON;
 use crate::frames::{BINARY, Frame};
 use crate::raw::{Head, MASK, Raw};
+use crate::tls;
 
 /// Handshakes under way at a time when sessions are opened.
 const OPENING: usize = 64;
@@ -73,10 +74,38 @@ async fn echo_session(mut stream: TcpStream) -> Result<()> {
     }
 }
 
+/// One side of a session, encrypted or not.
+type Stream = Box<dyn Duplex>;
+
+/// Both directions.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Duplex for T {}
+
+/// How long echoes took, in microseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Latencies(Vec<u32>);
+
+impl Latencies {
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The one that `share` (0 to 1) of them do not exceed.
+    pub fn quantile(&mut self, share: f64) -> u32 {
+        self.0.sort_unstable();
+        let place = (self.0.len() as f64 * share) as usize;
+        self.0
+            .get(place.min(self.0.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
 /// Sessions that one process holds.
 #[derive(Debug, Default)]
 pub struct Clients {
-    streams: Vec<TcpStream>,
+    streams: Vec<Stream>,
 }
 
 impl Clients {
@@ -94,11 +123,11 @@ impl Clients {
     ///
     /// # Errors
     /// When a handshake is refused.
-    pub async fn open(&mut self, to: SocketAddr, host: &str, count: usize) -> Result<()> {
+    pub async fn open(&mut self, to: SocketAddr, host: &str, count: usize, tls: bool) -> Result<()> {
         let mut left = count;
         while left > 0 {
             let batch = left.min(OPENING);
-            for opened in join_all((0..batch).map(|_| open(to, host))).await {
+            for opened in join_all((0..batch).map(|_| open(to, host, tls))).await {
                 self.streams.push(opened?);
             }
             left -= batch;
@@ -106,27 +135,27 @@ impl Clients {
         Ok(())
     }
 
-    /// Sends a message on every session and awaits its echo; yields how many answered rightly.
-    pub async fn ask_all(&mut self) -> usize {
+    /// Sends a message of `size` bytes on every session and awaits its echo; yields how many answered rightly.
+    pub async fn ask_all(&mut self, size: usize) -> usize {
         let mut answered = 0;
         for batch in self.streams.chunks_mut(OPENING * 8) {
-            let asked = join_all(batch.iter_mut().map(|stream| timeout(SOON, ask(stream, 64)))).await;
+            let asked = join_all(batch.iter_mut().map(|stream| timeout(SOON, ask(stream, size)))).await;
             answered += asked.iter().filter(|result| matches!(result, Ok(Ok(())))).count();
         }
         answered
     }
 
-    /// Messages of `size` bytes to and fro on every session: without pause, or one each `pace`. Yields how
-    /// many came back within `length`.
+    /// Messages of `size` bytes to and fro on every session: without pause, or one each `pace`. Yields how long each
+    /// took that came back within `length`.
     ///
     /// # Errors
     /// When a session ends.
-    pub async fn run(&mut self, size: usize, pace: Option<Duration>, length: Duration) -> Result<u64> {
+    pub async fn run(&mut self, size: usize, pace: Option<Duration>, length: Duration) -> Result<Latencies> {
         let end = Instant::now() + length;
         let count = self.streams.len().max(1);
         let runs = self.streams.drain(..).enumerate().map(|(index, mut stream)| {
             tokio::spawn(async move {
-                let mut messages = 0;
+                let mut times = vec![];
                 // Spread over the first interval.
                 let offset = pace.map(|pace| pace.mul_f64(index as f64 / count as f64));
                 let mut next = Instant::now() + offset.unwrap_or_default();
@@ -135,20 +164,21 @@ impl Clients {
                         tokio::time::sleep_until(next).await;
                         next += pace;
                     }
+                    let sent = Instant::now();
                     ask(&mut stream, size).await?;
-                    messages += 1;
+                    times.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
                 }
-                anyhow::Ok((stream, messages))
+                anyhow::Ok((stream, times))
             })
         });
         let runs: Vec<_> = runs.collect();
-        let mut messages = 0;
+        let mut all = Latencies::default();
         for run in runs {
-            let (stream, count) = run.await??;
+            let (stream, times) = run.await??;
             self.streams.push(stream);
-            messages += count;
+            all.0.extend(times);
         }
-        Ok(messages)
+        Ok(all)
     }
 
     /// Drops all.
@@ -157,9 +187,24 @@ impl Clients {
     }
 }
 
-async fn open(to: SocketAddr, host: &str) -> Result<TcpStream> {
-    let mut stream = timeout(SOON, TcpStream::connect(to)).await??;
-    stream.set_nodelay(true)?;
+/// TLS handshakes with `to`, `count` of them at once, on connections that are then closed. Yields how many came to their
+/// end.
+pub async fn storm(to: SocketAddr, host: &str, count: usize) -> usize {
+    let shakes = (0..count).map(|_| async {
+        let socket = timeout(SOON, TcpStream::connect(to)).await??;
+        timeout(SOON, tls::connect(host, socket)).await??;
+        anyhow::Ok(())
+    });
+    join_all(shakes).await.iter().filter(|done| done.is_ok()).count()
+}
+
+async fn open(to: SocketAddr, host: &str, tls: bool) -> Result<Stream> {
+    let socket = timeout(SOON, TcpStream::connect(to)).await??;
+    socket.set_nodelay(true)?;
+    let mut stream: Stream = match tls {
+        true => Box::new(timeout(SOON, tls::connect(host, socket)).await??),
+        false => Box::new(socket),
+    };
     stream
         .write_all(Raw::handshake_request(host, "/").as_bytes())
         .await?;
@@ -178,9 +223,10 @@ async fn open(to: SocketAddr, host: &str) -> Result<TcpStream> {
     Ok(stream)
 }
 
-async fn ask(stream: &mut TcpStream, size: usize) -> Result<()> {
+async fn ask(stream: &mut Stream, size: usize) -> Result<()> {
     let message = Frame::new(BINARY, vec![7; size]);
     stream.write_all(&message.bytes(Some(MASK))).await?;
+    stream.flush().await?;
     let wanted = message.bytes(None);
     let mut got = vec![0; wanted.len()];
     stream.read_exact(&mut got).await?;

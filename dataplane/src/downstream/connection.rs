@@ -11,7 +11,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
@@ -20,7 +20,7 @@ use crate::http::io::{ClientIo, Speech, Turn};
 use crate::http::patience::Patience;
 use crate::http::record::Record;
 use crate::http::respond;
-use crate::local::Local;
+use crate::local::{Local, Place};
 use crate::tls::stream::Stream;
 use crate::upgrade::handover;
 
@@ -35,7 +35,7 @@ pub async fn serve(
     stream: Stream,
     arrival: Arrival,
     mut leaving: watch::Receiver<bool>,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let speech = Speech::new();
     let client = Rc::new(Client {
@@ -70,7 +70,7 @@ pub async fn serve(
     let mut stream = parts.io.into_inner();
     let switching = client.switching.take();
     if let (Ok(()), Some((pending, record))) = (&ended, switching) {
-        return handover::adopt(&local, *pending, record, (stream, parts.read_buf), permit);
+        return handover::adopt(&local, *pending, record, (stream, parts.read_buf), place);
     }
     if let Err(ended) = ended {
         let Some(refusal) = unanswered(&ended, !parts.read_buf.is_empty(), speech.kept_back()) else {
@@ -89,7 +89,7 @@ pub async fn serve(
         let _ = tokio::time::timeout(LINGER.0, stream.write_all(&raw)).await;
     }
     linger(&mut stream).await;
-    drop(permit);
+    drop(place);
 }
 
 /// Drives the connection to its end, or to the end of our patience with the client.

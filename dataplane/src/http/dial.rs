@@ -109,9 +109,9 @@ impl Dial<'_> {
         let timeout = timeouts
             .connect
             .min(self.deadline.saturating_duration_since(begun));
-        let keepalive = self.local.shared.limits.tcp_keepalive;
+        let silence = self.local.shared.limits.silence;
         let tls = tls.map(Arc::as_ref);
-        let stream = connect::connect(endpoint.address, tls, timeout, keepalive).await?;
+        let stream = connect::connect(endpoint.address, tls, timeout, silence).await?;
         self.local
             .shared
             .metrics

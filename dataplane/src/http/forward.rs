@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -50,7 +51,8 @@ pub async fn forward(
         let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
         let spare = connection.reused().then(|| spare(&request)).flatten();
         hold_for_continue(&mut request, &upload);
-        let sent = exchange(&mut connection, request, route, &upload).await;
+        let rate = local.shared.limits.min_upload_rate;
+        let sent = exchange(&mut connection, request, route, &upload, rate).await;
         let failure = match sent.and_then(|response| check(response).map_err(Failure::Refused)) {
             Ok(response) => {
                 let lease = Lease::new(connection, &local.pool, upload, guard);
@@ -128,6 +130,9 @@ impl Failure {
     }
 }
 
+/// How often a body's pace is looked at.
+const GLANCE: Duration = Duration::from_secs(5);
+
 /// Sends the request and waits for the answer's head. The wait begins anew with every chunk of the
 /// request's body, so that a long upload has all its time.
 async fn exchange(
@@ -135,11 +140,12 @@ async fn exchange(
     request: Request<RequestBody>,
     route: &RouteEntry,
     upload: &Upload,
+    min_rate: u32,
 ) -> Result<Response<Incoming>, Failure> {
     let patience = route.route.timeouts.handshake;
     let mut answer = std::pin::pin!(connection.send(request));
     loop {
-        let deadline = upload.progress() + patience;
+        let deadline = (upload.progress() + patience).min(Instant::now() + GLANCE);
         tokio::select! {
             biased;
             answer = &mut answer => return answer.map_err(|mut error| match error.take_message() {
@@ -153,7 +159,8 @@ async fn exchange(
             }),
             () = tokio::time::sleep_until(deadline) => {}
         }
-        if Instant::now() < upload.progress() + patience {
+        let crawls = !upload.done() && upload.crawls(min_rate);
+        if !crawls && Instant::now() < upload.progress() + patience {
             continue;
         }
         return Err(Failure::Refused(if upload.starved() && !upload.done() {

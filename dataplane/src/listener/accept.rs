@@ -6,13 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::descriptors::Crowd;
 use super::{proxy_protocol, tls};
 use crate::downstream::connection;
 use crate::http::forwarded::{Arrival, Ends};
-use crate::local::Local;
+use crate::local::{Local, Place};
 use crate::tls::stream::Stream;
 use crate::upstream::connect;
 
@@ -39,18 +41,24 @@ pub async fn run(
     let mut left = leaving.clone();
     let accept = async {
         let mut pause = PAUSES.0;
+        let crowd = Crowd::new();
         loop {
             // At the limit, newcomers wait in the kernel's queue.
             let Ok(permit) = Arc::clone(&local.connections).acquire_owned().await else {
                 return;
             };
-            let place = Place::new(&local);
+            let waiting = Waiting::new(&local);
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    drop(place);
+                    drop(waiting);
                     pause = PAUSES.0;
-                    if connect::tune(&stream, local.shared.limits.tcp_keepalive).is_err() {
+                    if connect::tune(&stream, local.shared.limits.silence).is_err() {
                         continue;
+                    }
+                    if crowd.holds_back(&stream) {
+                        local.shared.metrics.accept_failed();
+                        tracing::warn!("few descriptors are left; newcomers wait");
+                        make_room(&local, crowd).await;
                     }
                     let (local, leaving) = (Rc::clone(&local), leaving.clone());
                     tokio::task::spawn_local(Box::pin(welcome(
@@ -74,17 +82,17 @@ pub async fn run(
     }
 }
 
-/// What a listener holds for its next client.
-struct Place<'a>(&'a Local);
+/// A place that a listener holds for its next client.
+struct Waiting<'a>(&'a Local);
 
-impl<'a> Place<'a> {
+impl<'a> Waiting<'a> {
     fn new(local: &'a Local) -> Self {
         local.listens(true);
         Self(local)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.listens(false);
     }
@@ -102,6 +110,21 @@ async fn welcome(
     let Some(ends) = ends(&local, &mut socket, peer).await else {
         return;
     };
+    let ip = ends.0.ip();
+    // A proxy in front has the connections of everybody.
+    let counted = match local.shared.trust.is_proxy(ip) {
+        true => Ok(None),
+        false => local.shared.clients.enter(ip),
+    };
+    let Ok(client) = counted else {
+        // No words: a flood of them is what this guards against.
+        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        return local.shared.metrics.connection_refused("client_limit");
+    };
+    let place = Place {
+        worker: permit,
+        client: client.map(Box::new),
+    };
     let (stream, secured) = match entrance {
         Entrance::Plain => (Stream::Plain(socket), None),
         Entrance::Tls => match tls::accept(&local, socket).await {
@@ -110,7 +133,17 @@ async fn welcome(
         },
     };
     let arrival = Arrival { ends, secured };
-    connection::serve(local, stream, arrival, leaving, permit).await;
+    connection::serve(local, stream, arrival, leaving, place).await;
+}
+
+/// Waits until there is room; meanwhile idle connections to backends go.
+async fn make_room(local: &Local, crowd: Crowd) {
+    let mut pause = PAUSES.0;
+    while !crowd.has_gone() {
+        local.pool.clear();
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
 }
 
 /// The client's address, and the one that it connected to; `None` when a proxy in front does not say.

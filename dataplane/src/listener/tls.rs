@@ -28,7 +28,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// What those get who speak HTTP here.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nHoldfast-Reason: NotTls\r\nContent-Type: text/plain; charset=utf-8\r\n\
-Content-Length: 69\r\nConnection: close\r\n\r\n400 Bad Request\nNotTls: this port speaks TLS; write https:// or wss://\n";
+Content-Length: 71\r\nConnection: close\r\n\r\n400 Bad Request\nNotTls: this port speaks TLS; write https:// or wss://\n";
 
 /// Does the handshake; `None` when it came to nothing, which is counted by its cause.
 pub(super) async fn accept(local: &Local, socket: TcpStream) -> Option<(Stream, Secured)> {

@@ -1,8 +1,6 @@
 //! What a session keeps for its end, and the account that is written of it then.
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use super::Shared;
+use super::{Place, Shared};
 use crate::access_log::RequestFacts;
 use crate::snapshot::EndpointGuard;
 use crate::tunnel::SessionEnd;
@@ -14,8 +12,8 @@ pub struct SessionContext {
     pub facts: RequestFacts,
     /// Counts it at its endpoint.
     pub _guard: EndpointGuard,
-    /// The client connection's place among those of the worker.
-    pub _connection: OwnedSemaphorePermit,
+    /// The client connection's place.
+    pub _place: Place,
 }
 
 /// Writes the account of a session that has ended.
@@ -35,7 +33,7 @@ mod tests {
     fn an_idle_session_keeps_little() {
         // Its strings come on top; everything of HTTP is gone.
         assert!(
-            size_of::<SessionContext>() <= 192,
+            size_of::<SessionContext>() <= 200,
             "{}",
             size_of::<SessionContext>()
         );

@@ -7,10 +7,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 
-use super::Trust;
+use super::{Clients, Trust};
 use crate::access_log::AccessLog;
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
+use crate::upstream::connect::Silence;
 use crate::upstream::pool::PoolLimits;
 
 /// Bounds of each worker.
@@ -18,6 +19,8 @@ use crate::upstream::pool::PoolLimits;
 pub struct Limits {
     /// Client connections and sessions at a time; more wait in the kernel's queue.
     pub max_connections: usize,
+    /// Connections of one client address at a time, over all workers; more are closed.
+    pub max_connections_per_client: Option<u32>,
     /// Upgrade handshakes under way at a time; more are refused.
     pub max_handshakes: usize,
     /// Time for a client to send a request's head.
@@ -27,12 +30,14 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// Time for a client to take the next bytes of an answer.
     pub write_timeout: Duration,
+    /// Bytes of a request's body that must come, on average, in each second that they are waited for.
+    pub min_upload_rate: u32,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
     /// Time for a client to finish its TLS handshake.
     pub tls_timeout: Duration,
-    /// Silence after which a peer's kernel is asked whether it still lives.
-    pub tcp_keepalive: Duration,
+    /// How long a peer's silence is borne.
+    pub silence: Silence,
     /// Sessions a second that are ended when their route or endpoint is removed, at most.
     pub removal_pace: u32,
     /// Idle connections to endpoints.
@@ -43,13 +48,18 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 65_536,
+            max_connections_per_client: None,
             max_handshakes: 1_024,
             header_timeout: Duration::from_secs(15),
             keepalive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
+            min_upload_rate: 100,
             max_head_size: 64 << 10,
             tls_timeout: Duration::from_secs(10),
-            tcp_keepalive: Duration::from_secs(60),
+            silence: Silence {
+                keepalive: Duration::from_secs(60),
+                user_timeout: None,
+            },
             removal_pace: 100,
             pool: PoolLimits {
                 idle_per_endpoint: 64,
@@ -92,6 +102,8 @@ pub struct Shared {
     pub trust: Trust,
     /// The way to TLS.
     pub secure: Secure,
+    /// The connections of each client.
+    pub clients: Arc<Clients>,
     ids: AtomicU64,
 }
 
@@ -112,6 +124,7 @@ impl Shared {
             limits,
             trust,
             secure,
+            clients: Clients::new(limits.max_connections_per_client),
             ids: AtomicU64::new(1),
         }
     }

@@ -181,6 +181,12 @@ impl Counted {
             "Connections that could not be taken off a listener",
             &metrics.accept_errors.load(Ordering::Relaxed),
         )?;
+        let refused = metrics.refused.read().into_iter();
+        page.counter(
+            "connections_refused",
+            "Client connections that were closed unheard",
+            refused.map(|(why, count)| ([("reason", why)], count)),
+        )?;
         page.histogram(
             "tls_handshake_duration_seconds",
             "TLS handshakes with clients that came to their end",

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::error::Reason;
 use crate::http::record::Record;
-use crate::local::{Local, SessionContext};
+use crate::local::{Local, Place, SessionContext};
 use crate::snapshot::{EndpointGuard, EndpointSlot};
 use crate::tls::stream::Stream;
 use crate::tls::wire::Wire;
@@ -41,7 +41,7 @@ pub fn adopt(
     pending: Pending,
     mut record: Record,
     (client, client_bytes): (Stream, Bytes),
-    connection: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let took = record.started().elapsed();
     // What is recorded if it does not become a session after all; both sockets close then.
@@ -72,7 +72,7 @@ pub fn adopt(
         context: SessionContext {
             facts,
             _guard: pending.guard,
-            _connection: connection,
+            _place: place,
         },
     };
     let metrics = &local.shared.metrics;

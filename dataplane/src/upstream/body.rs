@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -14,13 +15,17 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 
+/// How long a client may keep us waiting before its pace counts.
+const GRACE: Duration = Duration::from_secs(20);
+
 /// How far a request's body got.
 #[derive(Debug)]
 pub struct Upload {
     bytes: Cell<u64>,
     done: Cell<bool>,
     failed: Cell<bool>,
-    starved: Cell<bool>,
+    starved: Cell<Option<Instant>>,
+    waited: Cell<Duration>,
     progress: Cell<Instant>,
 }
 
@@ -42,12 +47,38 @@ impl Upload {
 
     /// The client's next byte is what everything waits for.
     pub fn starved(&self) -> bool {
-        self.starved.get()
+        self.starved.get().is_some()
+    }
+
+    /// It comes so slowly that its sender means to hold us up: fewer than `rate` bytes for each second that we
+    /// waited for them, after [`GRACE`] of waiting.
+    pub fn crawls(&self, rate: u32) -> bool {
+        let waiting = self
+            .starved
+            .get()
+            .map(|since| since.elapsed())
+            .unwrap_or_default();
+        let waited = self.waited.get() + waiting;
+        waited >= GRACE && self.bytes.get() < waited.as_secs() * u64::from(rate)
     }
 
     /// When the last byte was taken, or the body began.
     pub fn progress(&self) -> Instant {
         self.progress.get()
+    }
+}
+
+impl Upload {
+    /// Notes whether the client keeps us waiting.
+    fn note(&self, waits: bool) {
+        match (self.starved.get(), waits) {
+            (None, true) => self.starved.set(Some(Instant::now())),
+            (Some(since), false) => {
+                self.starved.set(None);
+                self.waited.set(self.waited.get() + since.elapsed());
+            }
+            _ => {}
+        }
     }
 }
 
@@ -76,7 +107,8 @@ impl RequestBody {
             bytes: Cell::new(0),
             done: Cell::new(incoming.is_none()),
             failed: Cell::new(false),
-            starved: Cell::new(false),
+            starved: Cell::new(None),
+            waited: Cell::new(Duration::ZERO),
             progress: Cell::new(Instant::now()),
         };
         Self {
@@ -114,7 +146,7 @@ impl Body for RequestBody {
             this.gate = None;
         }
         let polled = Pin::new(incoming).poll_frame(cx);
-        this.upload.starved.set(polled.is_pending());
+        this.upload.note(polled.is_pending());
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -152,5 +184,31 @@ impl Body for RequestBody {
             Some(incoming) => incoming.size_hint(),
             None => SizeHint::with_exact(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_time_that_a_client_keeps_us_waiting_counts() {
+        let upload = RequestBody::with(None).upload();
+        let second = Duration::from_secs(1);
+        // A backend that takes its time is not the client's fault.
+        tokio::time::advance(100 * second).await;
+        assert!(!upload.crawls(100));
+        upload.note(true);
+        tokio::time::advance(GRACE - second).await;
+        assert!(!upload.crawls(100), "within the grace");
+        upload.note(true);
+        tokio::time::advance(second).await;
+        assert!(upload.crawls(100));
+        // 2,000 bytes for 20 seconds are enough.
+        upload.note(false);
+        upload.bytes.set(2_000);
+        tokio::time::advance(100 * second).await;
+        assert!(!upload.crawls(100) && upload.crawls(101));
+        assert!(!upload.crawls(0), "any pace");
     }
 }

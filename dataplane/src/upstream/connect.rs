@@ -37,8 +37,7 @@ impl ConnectError {
     }
 }
 
-/// Connects, without Nagle's delay and with keep-alive probes after `keepalive` of silence, and with `tls` if the
-/// backend is spoken to so.
+/// Connects, with `tls` if the backend is spoken to so.
 ///
 /// # Errors
 /// The connection was refused or unreachable, or did not stand within `timeout`.
@@ -46,11 +45,11 @@ pub async fn connect(
     address: SocketAddr,
     tls: Option<&Client>,
     timeout: Duration,
-    keepalive: Duration,
+    silence: Silence,
 ) -> Result<Stream, ConnectError> {
     let connected = async {
         let socket = TcpStream::connect(address).await?;
-        tune(&socket, keepalive)?;
+        tune(&socket, silence)?;
         match tls {
             Some(tls) => tls.connect(socket).await.map_err(ConnectError::Tls),
             None => Ok(Stream::Plain(socket)),
@@ -60,15 +59,28 @@ pub async fn connect(
     connected.unwrap_or(Err(ConnectError::Timeout(timeout)))
 }
 
-/// Sets what every proxied socket gets: no Nagle's delay, keep-alive probes after `keepalive`.
+/// What the kernel does about peers that are silent.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    /// Time after which it asks whether they are still there; four more questions follow in the same time again.
+    pub keepalive: Duration,
+    /// How long they may leave unacknowledged what was sent (RFC 5482); the kernel's own limit if `None`. Counts for
+    /// peers as well that acknowledge and take nothing.
+    pub user_timeout: Option<Duration>,
+}
+
+/// Sets what every proxied socket gets: no Nagle's delay, and how long silence is borne.
 ///
 /// # Errors
 /// The socket is already gone.
-pub fn tune(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
+pub fn tune(stream: &TcpStream, silence: Silence) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(keepalive)
-            .with_interval(keepalive / 4),
-    )
+    let socket = SockRef::from(stream);
+    if silence.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(silence.user_timeout)?;
+    }
+    let probes = TcpKeepalive::new()
+        .with_time(silence.keepalive)
+        .with_interval(silence.keepalive / 4);
+    socket.set_tcp_keepalive(&probes)
 }

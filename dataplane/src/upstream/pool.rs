@@ -239,6 +239,11 @@ impl Pool {
         });
     }
 
+    /// Closes all of them.
+    pub fn clear(&self) {
+        self.shelves.borrow_mut().clear();
+    }
+
     /// Closes what is too old, was closed by its endpoint, or leads to an endpoint that left.
     pub fn sweep(&self) {
         self.shelves.borrow_mut().retain(|_, shelf| {

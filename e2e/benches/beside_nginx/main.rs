@@ -1,12 +1,14 @@
-//! The data plane beside Debian's nginx as a WebSocket reverse proxy, in the same run, one worker each: CPU
-//! time per echoed 64-byte message, and user memory per idle session. Prints figures and their ratio.
+//! The data plane beside Debian's nginx and HAProxy as WebSocket reverse proxies, in the same run, one worker each:
+//! CPU time per echoed 64-byte message and per handshake, and user memory per idle session, without TLS and with it.
+//! Prints figures and their ratios.
 //!
 //! The measured process is the proxy alone: clients and backend are cheap and in processes of their own, and
 //! count what passed; CPU time is the proxy's, from the kernel. Rounds are interleaved, so that whatever else
-//! the machine does hits both. Without nginx only our own figures are printed.
+//! the machine does hits all. What is not installed is left out.
 
 mod proxy;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -21,46 +23,55 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(3);
 const PACE_MS: u64 = 20;
 const IDLE: u64 = 4_000;
+const HANDSHAKES: u64 = 500;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let mut server = Peer::swarm()?;
     let backend = server.listen(json!({})).await?;
-    let mut proxies = vec![Proxy::holdfast(backend).await?];
-    match Proxy::nginx(backend).await? {
-        Some(nginx) => proxies.push(nginx),
-        None => println!("nginx is not in PATH (apt-get install nginx): no ratios"),
+    let proxies = Proxy::all(backend).await?;
+    for tls in [false, true] {
+        println!("\n=== {} ===", if tls { "wss" } else { "ws" });
+        messages(&proxies, tls, "saturated", 64, None).await?;
+        messages(
+            &proxies,
+            tls,
+            "one message per session each 20 ms",
+            64,
+            Some(PACE_MS),
+        )
+        .await?;
+        idle_memory(&proxies, tls).await?;
     }
-    messages(&proxies, "saturated", None).await?;
-    messages(
-        &proxies,
-        "paced, one message per session each 20 ms",
-        Some(PACE_MS),
-    )
-    .await?;
-    idle_memory(&proxies).await
+    handshakes(&proxies).await?;
+    storm(&proxies).await
+}
+
+fn door(proxy: &Proxy, tls: bool) -> SocketAddr {
+    if tls { proxy.secure } else { proxy.addr }
 }
 
 /// A process with open sessions through a proxy.
-async fn sessions(proxy: &Proxy, count: u64) -> Result<Peer> {
+async fn sessions(proxy: &Proxy, count: u64, tls: bool) -> Result<Peer> {
     let mut clients = Peer::swarm()?;
-    let open = json!({ "to": proxy.addr.to_string(), "host": "bench.test", "count": count });
+    let to = door(proxy, tls).to_string();
+    let open = json!({ "to": to, "host": "bench.test", "count": count, "tls": tls });
     clients.call("open", open).await?;
     Ok(clients)
 }
 
-async fn messages(proxies: &[Proxy], title: &str, pace_ms: Option<u64>) -> Result<()> {
-    println!("\nCPU time per echoed 64-byte message, {CONNECTIONS} sessions, {title}:");
+async fn messages(proxies: &[Proxy], tls: bool, title: &str, size: u64, pace_ms: Option<u64>) -> Result<()> {
+    println!("\nCPU time per echoed {size}-byte message, {CONNECTIONS} sessions, {title}:");
     let mut crowds = vec![];
     for proxy in proxies {
-        crowds.push((proxy, sessions(proxy, CONNECTIONS).await?, vec![]));
+        crowds.push((proxy, sessions(proxy, CONNECTIONS, tls).await?, vec![]));
     }
     for _ in 0..ROUNDS {
         for (proxy, clients, costs) in &mut crowds {
             let before = cpu_time(proxy.pid)?;
             let length = u64::try_from(ROUND.as_millis())?;
             let run: Value = clients
-                .call("run", json!({ "size": 64, "ms": length, "pace_ms": pace_ms }))
+                .call("run", json!({ "size": size, "ms": length, "pace_ms": pace_ms }))
                 .await?;
             let used = cpu_time(proxy.pid)? - before;
             let count = run["messages"]
@@ -86,37 +97,107 @@ async fn messages(proxies: &[Proxy], title: &str, pace_ms: Option<u64>) -> Resul
         );
         medians.push(cost);
     }
-    ratio(&medians);
+    ratios(proxies, &medians);
     Ok(())
 }
 
-async fn idle_memory(proxies: &[Proxy]) -> Result<()> {
+async fn idle_memory(proxies: &[Proxy], tls: bool) -> Result<()> {
     println!("\nUser memory per idle session, {IDLE} sessions:");
     let mut each = vec![];
     for proxy in proxies {
         let before = memory(proxy.pid)?;
-        let mut clients = sessions(proxy, IDLE).await?;
+        let mut clients = sessions(proxy, IDLE, tls).await?;
         let idle = memory(proxy.pid)?;
-        let answered = clients.call("ask_all", json!({})).await?;
+        let answered = clients.call("ask_all", json!({ "size": 64 })).await?;
         ensure!(answered["answered"] == IDLE, "{answered}");
         let used = memory(proxy.pid)?;
+        let answered = clients.call("ask_all", json!({ "size": 65_536 })).await?;
+        ensure!(answered["answered"] == IDLE, "{answered}");
+        let large = memory(proxy.pid)?;
         let per = |after: u64, before: u64| after.saturating_sub(before) as f64 / IDLE as f64;
         println!(
-            "  {:9} {:6.0} B   (PSS {:.0} B; after a message each {:.0} B)",
+            "  {:9} {:6.0} B   (PSS {:.0} B; after a message of 64 B each {:.0} B, of 64 KiB {:.0} B)",
             proxy.name,
             per(idle.private, before.private),
             per(idle.pss, before.pss),
             per(used.private, before.private),
+            per(large.private, before.private),
         );
         each.push(per(idle.private, before.private));
     }
-    ratio(&each);
+    ratios(proxies, &each);
     Ok(())
 }
 
-fn ratio(figures: &[f64]) {
-    if let [ours, nginx] = figures {
-        println!("  holdfast / nginx = {:.2}", ours / nginx);
+/// Full TLS handshakes, each on a connection of its own, eight at a time.
+async fn handshakes(proxies: &[Proxy]) -> Result<()> {
+    println!("\nCPU time per full TLS 1.3 handshake (ECDSA P-256, X25519MLKEM768 where offered):");
+    let mut clients = Peer::swarm()?;
+    let mut costs: Vec<Vec<f64>> = proxies.iter().map(|_| vec![]).collect();
+    for _ in 0..ROUNDS {
+        for (proxy, costs) in proxies.iter().zip(&mut costs) {
+            let before = cpu_time(proxy.pid)?;
+            let mut done = 0;
+            while done < HANDSHAKES {
+                let storm = json!({ "to": proxy.secure.to_string(), "host": "bench.test", "count": 8 });
+                done += clients.call("storm", storm).await?["handshakes"]
+                    .as_u64()
+                    .context("a count")?;
+            }
+            let used = cpu_time(proxy.pid)? - before;
+            costs.push(used.as_secs_f64() * 1e6 / done as f64);
+        }
+    }
+    let medians: Vec<f64> = costs.into_iter().map(|costs| median(costs.into_iter())).collect();
+    for (proxy, cost) in proxies.iter().zip(&medians) {
+        println!(
+            "  {:9} {cost:6.0} µs   ({:.0}/s on one core)",
+            proxy.name,
+            1e6 / cost
+        );
+    }
+    ratios(proxies, &medians);
+    Ok(())
+}
+
+/// The latency of 500 busy sessions, in calm and while 2,000 clients shake hands at once.
+async fn storm(proxies: &[Proxy]) -> Result<()> {
+    println!(
+        "\nEcho latency of 500 wss sessions, a message each 200 ms, in calm and beside 2,000 handshakes at once:"
+    );
+    for proxy in proxies {
+        let mut clients = sessions(proxy, 500, true).await?;
+        let mut strangers = Peer::swarm()?;
+        let run = json!({ "size": 64, "ms": 5_000, "pace_ms": 200 });
+        let calm = clients.call("run", run.clone()).await?;
+        let before = memory(proxy.pid)?;
+        let storm = json!({ "to": proxy.secure.to_string(), "host": "bench.test", "count": 2_000 });
+        let (beside, storm) = tokio::join!(clients.call("run", run), strangers.call("storm", storm));
+        let (beside, storm) = (beside?, storm?);
+        let after = memory(proxy.pid)?;
+        let ms = |run: &Value, key: &str| run[key].as_f64().unwrap_or(f64::NAN) / 1e3;
+        println!(
+            "  {:9} calm p50 {:.1} p99 {:.1} ms; storm p50 {:.1} p99 {:.1} max {:.1} ms ({} handshakes; memory +{} KiB)",
+            proxy.name,
+            ms(&calm, "p50_us"),
+            ms(&calm, "p99_us"),
+            ms(&beside, "p50_us"),
+            ms(&beside, "p99_us"),
+            ms(&beside, "max_us"),
+            storm["handshakes"],
+            after.private.saturating_sub(before.private) / 1024,
+        );
+    }
+    Ok(())
+}
+
+/// Ours against each of the others.
+fn ratios(proxies: &[Proxy], figures: &[f64]) {
+    let Some((ours, others)) = figures.split_first() else {
+        return;
+    };
+    for (proxy, other) in proxies.iter().skip(1).zip(others) {
+        println!("  holdfast / {} = {:.2}", proxy.name, ours / other);
     }
 }
 

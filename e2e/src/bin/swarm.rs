@@ -1,10 +1,10 @@
 //! Many cheap WebSocket sessions in a process of their own, driven in JSON lines (see `peers/README.md`):
-//! `listen` starts the echo server; `open`, `ask_all`, `run` and `close` are about its client sessions.
+//! `listen` starts the echo server; `storm` makes TLS handshakes; `open`, `ask_all`, `run` and `close` are about its client sessions.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use e2e::swarm::{Clients, echo};
+use e2e::swarm::{Clients, echo, storm};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -43,17 +43,28 @@ async fn call(clients: &mut Clients, call: &Value) -> Result<Value> {
         }
         "open" => {
             let count = usize::try_from(number("count")?)?;
-            clients.open(text("to")?.parse()?, text("host")?, count).await?;
+            let tls = call["tls"].as_bool().unwrap_or_default();
+            clients
+                .open(text("to")?.parse()?, text("host")?, count, tls)
+                .await?;
             json!({ "sessions": clients.len() })
         }
-        "ask_all" => json!({ "answered": clients.ask_all().await }),
+        "ask_all" => {
+            let size = usize::try_from(call["size"].as_u64().unwrap_or(64))?;
+            json!({ "answered": clients.ask_all(size).await })
+        }
         "run" => {
             let size = usize::try_from(number("size")?)?;
             let pace = call["pace_ms"].as_u64().map(Duration::from_millis);
-            let messages = clients
+            let mut times = clients
                 .run(size, pace, Duration::from_millis(number("ms")?))
                 .await?;
-            json!({ "messages": messages })
+            let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| times.quantile(share));
+            json!({ "messages": times.count(), "p50_us": p50, "p99_us": p99, "max_us": max })
+        }
+        "storm" => {
+            let count = usize::try_from(number("count")?)?;
+            json!({ "handshakes": storm(text("to")?.parse()?, text("host")?, count).await })
         }
         "close" => {
             clients.close();

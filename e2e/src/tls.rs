@@ -1,0 +1,151 @@
+//! TLS as tests and figures need it: certificates that live as long as a test, and clients that trust them, or anybody.
+
+use std::sync::{Arc, LazyLock};
+
+use anyhow::{Context, Result};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// An authority that signs for one test.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key, in PEM as a Secret holds them.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// `tls.crt`.
+    pub certificate: String,
+    /// The same in DER.
+    pub der: CertificateDer<'static>,
+    /// `tls.key`.
+    pub key: String,
+}
+
+impl Authority {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn new(name: &str) -> Result<Self> {
+        let mut params = CertificateParams::new(vec![])?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// A certificate for these names.
+    ///
+    /// # Errors
+    /// A name is none.
+    pub fn sign(&self, names: &[&str]) -> Result<Pair> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(names)?.signed_by(&key, &self.0)?;
+        Ok(Pair {
+            certificate: certificate.pem(),
+            der: certificate.der().clone(),
+            key: key.serialize_pem(),
+        })
+    }
+
+    /// Its own certificate in PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A client that trusts it, and offers these protocols.
+    ///
+    /// # Errors
+    /// Its certificate is none.
+    pub fn client(&self, alpn: &[&str]) -> Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone())?;
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+}
+
+/// Does a handshake that asks for `name`.
+///
+/// # Errors
+/// The peer is not who it must be, or breaks off.
+pub async fn connect_with(
+    config: &Arc<ClientConfig>,
+    name: &str,
+    socket: TcpStream,
+) -> Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(name.to_owned()).context("no name for a certificate")?;
+    Ok(TlsConnector::from(Arc::clone(config))
+        .connect(name, socket)
+        .await?)
+}
+
+/// The same with anybody, and without resumption: for figures.
+///
+/// # Errors
+/// The peer breaks off.
+pub async fn connect(name: &str, socket: TcpStream) -> Result<TlsStream<TcpStream>> {
+    static ANYBODY: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody))
+            .with_no_client_auth();
+        config.resumption = rustls::client::Resumption::disabled();
+        Some(Arc::new(config))
+    });
+    let config = ANYBODY.as_ref().context("rustls speaks no version of TLS")?;
+    connect_with(config, name, socket).await
+}
+
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
