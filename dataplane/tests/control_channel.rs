@@ -20,6 +20,10 @@ use routetable::matching::RequestView;
 use routetable::wire::{
     Command, DrainScope, Nack, ResourceId, Stats, ToController, ToDataplane, encode_frame, snapshot_frames,
 };
+use routetable::{
+    BackendTls, Certificate, CertificateId, HostPattern, PrivateKey, ServerName, ServerNameId, TlsVersion,
+    Verify,
+};
 use tokio::sync::{Semaphore, watch};
 
 /// Workers that take note when the test lets them.
@@ -415,6 +419,72 @@ async fn commands_reach_the_workers() {
         *plane.crew.commands.lock().unwrap() == [command.clone()]
     })
     .await;
+}
+
+#[tokio::test]
+async fn no_key_goes_to_the_disk() {
+    let fake = Fake::new();
+    let dir = tempfile::tempdir().unwrap();
+    let pace = Pace {
+        save: Duration::ZERO,
+        ..Pace::default()
+    };
+    let file = LastGood::new(dir.path());
+    let plane = Plane::build(&fake, pace, Some(file.clone()), Semaphore::MAX_PERMITS);
+    let mut table = simple(&[("chat", 1), ("feed", 2)]);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pair = rcgen::CertificateParams::new(vec![])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let certificate = Certificate {
+        id: CertificateId::new("prod", "tls"),
+        namespace: "prod".into(),
+        secret: "tls".into(),
+        chain: vec![pair.der().to_vec()],
+        key: PrivateKey(key.serialize_der()),
+    };
+    let host = HostPattern::Exact("chat.example.com".into());
+    let name = ServerName {
+        id: ServerNameId::new(&host),
+        host,
+        certificates: vec![certificate.id],
+        min_version: TlsVersion::V12,
+        client: None,
+    };
+    // One route shows the key to its backend: without it, it must not be spoken to.
+    let mut shows = fake::route("feed");
+    shows.backends[0].protocol.tls = Some(BackendTls {
+        server_name: String::new(),
+        verify: Verify::Nothing,
+        certificate: Some(certificate.id),
+    });
+    table.routes.insert(shows.id, Arc::new(shows));
+    table.server_names.insert(name.id, Arc::new(name));
+    table.certificates.insert(certificate.id, Arc::new(certificate));
+    let (mut link, _) = fake.accept().await;
+    link.send_snapshot(&table, version(1)).await;
+    link.expect(ToController::Ack(version(1))).await;
+    assert!(
+        plane
+            .snapshot
+            .load()
+            .server_name(Some("chat.example.com"))
+            .is_some_and(|entry| entry.name.is_some())
+    );
+    until("the file", || file.path().exists()).await;
+    let bytes = std::fs::read(file.path()).unwrap();
+    let secret = key.serialize_der();
+    assert!(
+        !bytes
+            .windows(16)
+            .any(|part| secret.windows(16).any(|key| key == part))
+    );
+    let (saved, _) = file.load().unwrap().unwrap();
+    let saved = saved.into_table();
+    assert!(saved.certificates.is_empty() && saved.server_names.is_empty());
+    let backends: Vec<usize> = saved.routes.values().map(|route| route.backends.len()).collect();
+    assert_eq!(backends.iter().sum::<usize>(), 1, "{backends:?}");
 }
 
 #[tokio::test]

@@ -64,8 +64,10 @@ impl Plane {
         let line = self.line().await;
         let fields: Vec<&str> = line.split(' ').collect();
         assert_eq!(fields[0], "ready", "{line}");
-        let address = |at: usize, name: &str| fields[at].strip_prefix(name).unwrap().parse().unwrap();
-        (address(1, "http="), address(2, "admin="))
+        let address =
+            |at: usize, name: &str| -> SocketAddr { fields[at].strip_prefix(name).unwrap().parse().unwrap() };
+        assert_ne!(address(2, "https=").port(), 0);
+        (address(1, "http="), address(3, "admin="))
     }
 
     fn signal(&self, signal: Signal) {

@@ -309,3 +309,91 @@ fn a_last_good_version_that_outlived_its_set_is_attached_to_the_new_one() {
     ]);
     assert_eq!(builder.current().judge(&target(&a, &chat, 5)), Stands);
 }
+
+fn server_name(host: HostPattern, certificate: u64) -> Op {
+    Op::PutServerName(Arc::new(routetable::ServerName {
+        id: routetable::ServerNameId::new(&host),
+        host,
+        certificates: vec![routetable::CertificateId(certificate)],
+        min_version: routetable::TlsVersion::V12,
+        client: None,
+    }))
+}
+
+fn certificate(id: u64) -> Op {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+    Op::PutCertificate(Arc::new(routetable::Certificate {
+        id: routetable::CertificateId(id),
+        namespace: "prod".into(),
+        secret: format!("tls-{id}"),
+        chain: vec![params.self_signed(&key).unwrap().der().to_vec()],
+        key: routetable::PrivateKey(key.serialize_der()),
+    }))
+}
+
+#[test]
+fn a_name_is_answered_by_who_has_it_or_by_nobody() {
+    let asked = |snapshot: &Snapshot, name: Option<&str>| {
+        let entry = snapshot.server_name(name)?;
+        Some(entry.name.as_ref().map(|name| name.host.to_string()))
+    };
+    let named = |host: &str| Some(Some(host.to_owned()));
+    for refuses_unknown_names in [false, true] {
+        let basis = TlsBasis {
+            refuses_unknown_names,
+            ..TlsBasis::default()
+        };
+        let mut builder = Builder::with_tls(Arc::default(), basis);
+        let wildcard = HostPattern::Wildcard("wild.test".into());
+        let exact = |host: &str| HostPattern::Exact(host.into());
+        builder.apply(&[
+            certificate(1),
+            server_name(exact("a.test"), 1),
+            server_name(exact("b.wild.test"), 1),
+            server_name(wildcard, 1),
+        ]);
+        let snapshot = builder.current();
+        assert_eq!(asked(&snapshot, Some("a.test")), named("a.test"));
+        assert_eq!(asked(&snapshot, Some("a.test.")), named("a.test"));
+        assert_eq!(asked(&snapshot, Some("b.wild.test")), named("b.wild.test"));
+        assert_eq!(asked(&snapshot, Some("c.wild.test")), named("*.wild.test"));
+        // Nobody has these; the stand-in answers, or nobody.
+        let unknown = (!refuses_unknown_names).then_some(None);
+        for name in ["wild.test", "d.c.wild.test", "z.test"] {
+            assert_eq!(asked(&snapshot, Some(name)), unknown, "{name}");
+        }
+        assert_eq!(asked(&snapshot, None), Some(None));
+        builder.apply(&[server_name(HostPattern::Any, 1)]);
+        let any = if refuses_unknown_names { None } else { named("*") };
+        assert_eq!(asked(&builder.current(), Some("z.test")), any);
+        assert_eq!(asked(&builder.current(), None), named("*"));
+    }
+}
+
+#[test]
+fn a_name_leads_to_its_certificate_through_every_change() {
+    let mut builder = Builder::new(Arc::default());
+    let host = HostPattern::Exact("a.test".into());
+    // Its certificate is not there: it is not served, and says so.
+    builder.apply(&[server_name(host.clone(), 1)]);
+    assert_eq!(builder.failing().count(), 1);
+    builder.apply(&[certificate(1), server_name(host.clone(), 1)]);
+    assert_eq!(builder.failing().count(), 0);
+    let entry = |builder: &Builder| Arc::clone(builder.current().server_name(Some("a.test")).unwrap());
+    let first = entry(&builder);
+    let shown = first.certificates[0].shown().unwrap();
+    // A rotation changes what is shown and nothing else.
+    builder.apply(&[certificate(1)]);
+    assert!(Arc::ptr_eq(&first, &entry(&builder)));
+    assert!(!Arc::ptr_eq(&shown, &first.certificates[0].shown().unwrap()));
+    // The same again is no change.
+    builder.apply(&[server_name(host.clone(), 1)]);
+    assert!(Arc::ptr_eq(&first, &entry(&builder)));
+    // Removed and put again, with another slot.
+    builder.apply(&[Op::RemoveCertificate(routetable::CertificateId(1))]);
+    builder.apply(&[certificate(1), server_name(host, 1)]);
+    assert!(!Arc::ptr_eq(&first, &entry(&builder)));
+    builder.apply(&[Op::RemoveServerName(first.name.as_ref().unwrap().id)]);
+    assert!(entry(&builder).name.is_none());
+}
