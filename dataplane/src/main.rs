@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use dataplane::app;
 use dataplane::config::Settings;
 
+/// Gives memory back after a wave of connections; the system's own keeps it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Usage or failure.
 const FAILURE: u8 = 2;
 

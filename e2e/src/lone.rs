@@ -61,6 +61,14 @@ impl DataPlane {
     /// # Errors
     /// When it does not come up.
     pub async fn start(run_dir: &Path, workers: usize) -> Result<Self> {
+        Self::start_with(run_dir, workers, &[]).await
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// As [`DataPlane::start`].
+    pub async fn start_with(run_dir: &Path, workers: usize, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(binaries::find(DATAPLANE)?);
         command
             .arg("--socket")
@@ -69,7 +77,7 @@ impl DataPlane {
             .arg(run_dir);
         command.args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
         command.args(["--admin", "127.0.0.1:0"]);
-        command.args(["--workers", &workers.to_string()]);
+        command.args(["--workers", &workers.to_string()]).args(arguments);
         let mut process = Child::start(command)?;
         let ready = process.announced("ready ", SOON).await?;
         let admin = Admin {

@@ -8,6 +8,7 @@ mod churn;
 mod command_line;
 mod demo;
 mod edits;
+mod floods;
 mod http_beside_websocket;
 mod idle;
 mod interop;
