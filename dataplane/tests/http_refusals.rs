@@ -432,3 +432,21 @@ fn every_request_leaves_one_record() {
         );
     }
 }
+
+#[test]
+fn many_slow_heads_neither_reach_a_backend_nor_hold_up_others() {
+    let backend = Backend::mirror();
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut slow: Vec<_> = (0..200).map(|_| Peer::connect(proxy.address)).collect();
+    for part in ["GET / HT", "TP/1.1\r\nHost: te", "st.example\r\nX: "] {
+        slow.iter_mut().for_each(|client| client.send(part));
+    }
+    let mut client = Peer::connect(proxy.address);
+    for _ in 0..20 {
+        client.send(GET);
+        assert_eq!(status(&client.answer().0), 200);
+    }
+    assert_eq!(backend.connections(), 1, "only the quick one came through");
+    slow[199].send("\r\n\r\n");
+    assert_eq!(status(&slow[199].answer().0), 200);
+}

@@ -52,6 +52,10 @@ pub fn read<B>(request: &Request<B>) -> Result<Target, Refusal> {
         let detail = format!("the request target must not exceed {MAX_TARGET} bytes");
         return Err(Refusal::new(Reason::UriTooLong, detail));
     }
+    if path_and_query.path().contains('\\') {
+        // Some backends take it for a slash, and so would leave the route that we chose. Browsers never send one.
+        return Err(bad("the path must not have a backslash"));
+    }
     Ok(Target {
         host: host(request)?,
         path_and_query,
@@ -243,6 +247,8 @@ mod tests {
             read(&request("*", &[("host", "a")])).unwrap_err().reason,
             Reason::BadRequest
         );
+        assert!(read(&request("/a\\..\\b", &[("host", "a")])).is_err());
+        assert!(read(&request("/a?b=\\c", &[("host", "a")])).is_ok());
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         assert_eq!(
             read(&request(&long, &[("host", "a")])).unwrap_err().reason,

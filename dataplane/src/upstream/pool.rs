@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use tokio::sync::oneshot;
@@ -43,8 +43,9 @@ pub struct Connection {
     watch: Rc<Watch>,
     endpoint: Weak<Endpoint>,
     reused: bool,
-    /// False for one that was asked to switch protocols: whatever it says, it is not kept.
+    /// False for one that was asked to switch protocols, whatever it says, or that answered in HTTP/1.0.
     reusable: bool,
+    switching: bool,
 }
 
 /// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
@@ -84,7 +85,7 @@ impl Connection {
                 tracing::debug!(%address, %error, "upstream connection ended");
             }
         });
-        Ok(Self::new(sender, driver.abort_handle(), watch, endpoint, true))
+        Ok(Self::new(sender, driver.abort_handle(), watch, endpoint, false))
     }
 
     /// The same for one request that asks to switch protocols.
@@ -108,7 +109,7 @@ impl Connection {
                 Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
             }
         });
-        let connection = Self::new(sender, driver.abort_handle(), watch, endpoint, false);
+        let connection = Self::new(sender, driver.abort_handle(), watch, endpoint, true);
         Ok((connection, Switched(switched)))
     }
 
@@ -117,7 +118,7 @@ impl Connection {
         driver: AbortHandle,
         watch: Rc<Watch>,
         endpoint: &Arc<Endpoint>,
-        reusable: bool,
+        switching: bool,
     ) -> Self {
         Self {
             sender,
@@ -125,7 +126,8 @@ impl Connection {
             watch,
             endpoint: Arc::downgrade(endpoint),
             reused: false,
-            reusable,
+            reusable: !switching,
+            switching,
         }
     }
 
@@ -144,9 +146,12 @@ impl Connection {
     ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
         self.watch.ask(Asked {
             head: request.method() == Method::HEAD,
-            upgrade: !self.reusable,
+            upgrade: self.switching,
         });
-        self.sender.try_send_request(request).await.map_err(Box::new)
+        let response = self.sender.try_send_request(request).await.map_err(Box::new)?;
+        // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
+        self.reusable &= response.version() == Version::HTTP_11;
+        Ok(response)
     }
 
     /// Something that its endpoint sent is not HTTP, or answers nothing.
