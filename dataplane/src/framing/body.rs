@@ -104,8 +104,8 @@ impl Chunks {
             return Ok(taken);
         }
         let next = self.lines.next(bytes)?;
-        let taken = next.as_ref().map_or(bytes.len(), |&(_, taken)| taken);
-        let length = next.as_ref().map_or(self.lines.begun(), |(line, _)| line.len());
+        let taken = next.as_ref().map_or(bytes.len(), |line| line.taken);
+        let length = next.as_ref().map_or(self.lines.begun(), |line| line.text.len());
         match self.at {
             // A lone CR may wait for its LF.
             At::DataEnd if length > usize::from(next.is_none()) => {
@@ -122,7 +122,7 @@ impl Chunks {
             }
             _ => {}
         }
-        if let Some((line, _)) = next {
+        if let Some(line) = next.map(|line| line.text) {
             self.at = match self.at {
                 At::Size => self.size(&line)?,
                 At::DataEnd => At::Size,

@@ -52,10 +52,10 @@ impl Head {
         first: impl FnOnce(&[u8]) -> Result<Option<bool>, Fault>,
     ) -> Result<Seen, Fault> {
         let next = self.lines.next(bytes)?;
-        let taken = next.as_ref().map_or(bytes.len(), |&(_, taken)| taken);
+        let taken = next.as_ref().map_or(bytes.len(), |line| line.taken);
         self.bytes += taken;
         if self.http_11.is_none() {
-            let line = next.as_ref().map_or(self.lines.begun(), |(line, _)| line.len());
+            let line = next.as_ref().map_or(self.lines.begun(), |line| line.text.len());
             if line > bounds.line {
                 return Err(Fault::LineTooLong);
             }
@@ -63,7 +63,7 @@ impl Head {
         if self.bytes > bounds.head {
             return Err(Fault::HeadTooLarge);
         }
-        let Some((line, taken)) = next else {
+        let Some(line) = next.map(|line| line.text) else {
             return Ok(Seen::Nothing);
         };
         let Some(http_11) = self.http_11 else {

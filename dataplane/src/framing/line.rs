@@ -12,34 +12,30 @@ pub(super) struct Lines {
     begun: Vec<u8>,
 }
 
+/// A line without its end.
+pub(super) struct Line<'a> {
+    pub(super) text: Cow<'a, [u8]>,
+    /// Bytes that it took of those that were given.
+    pub(super) taken: usize,
+}
+
 impl Lines {
-    /// The next line without its end, and how many of `bytes` it takes. Without a line all of them are kept;
-    /// the caller has made sure that there is room.
-    pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Cow<'a, [u8]>, usize)>, Fault> {
+    /// The next line. Without one all of the bytes are kept, for the caller to bound.
+    pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Line<'a>>, Fault> {
         let Some(end) = memchr(b'\n', bytes) else {
             self.begun.extend_from_slice(bytes);
             return Ok(None);
         };
         let taken = end + 1;
-        let line = if self.begun.is_empty() {
-            Cow::Borrowed(&bytes[..taken])
+        let text = if self.begun.is_empty() {
+            bytes[..end].strip_suffix(b"\r").map(Cow::Borrowed)
         } else {
+            self.begun.extend_from_slice(&bytes[..end]);
             let mut line = std::mem::take(&mut self.begun);
-            line.extend_from_slice(&bytes[..taken]);
-            Cow::Owned(line)
+            (line.pop() == Some(b'\r')).then_some(Cow::Owned(line))
         };
-        let ended = |line: &[u8]| line.ends_with(b"\r\n");
-        if !ended(&line) {
-            return Err(Fault::Malformed("every line must end in CRLF"));
-        }
-        let line = match line {
-            Cow::Borrowed(line) => Cow::Borrowed(&line[..line.len() - 2]),
-            Cow::Owned(mut line) => {
-                line.truncate(line.len() - 2);
-                Cow::Owned(line)
-            }
-        };
-        Ok(Some((line, taken)))
+        let text = text.ok_or(Fault::Malformed("every line must end in CRLF"))?;
+        Ok(Some(Line { text, taken }))
     }
 
     /// Bytes of the line that has begun.

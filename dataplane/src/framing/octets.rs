@@ -1,66 +1,43 @@
 //! Which octets may stand where (RFC 9110 sections 5.5 and 5.6.2, RFC 9112 section 3).
+//!
+//! Long texts are looked at to their end even if they are wrong at their beginning: a loop without an exit is one
+//! that the compiler turns into a few wide instructions.
 
-const TOKEN: u8 = 1;
-const VALUE: u8 = 2;
-const TARGET: u8 = 4;
-
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+const TOKEN: [bool; 256] = {
+    let mut class = [false; 256];
     let mut octet = 0;
     while octet < 256 {
-        let b = octet as u8;
-        let mut class = 0;
-        if b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            )
-        {
-            class |= TOKEN;
-        }
-        if b == b'\t' || (b >= b' ' && b != 0x7f) {
-            class |= VALUE;
-        }
-        // A fragment never travels; what would cut it off cuts off what others route by.
-        if b.is_ascii_graphic() && b != b'#' {
-            class |= TARGET;
-        }
-        classes[octet] = class;
+        class[octet] = (octet as u8).is_ascii_alphanumeric();
         octet += 1;
     }
-    classes
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        class[others[at] as usize] = true;
+        at += 1;
+    }
+    class
 };
-
-fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().all(|&b| CLASSES[usize::from(b)] & class != 0)
-}
 
 /// A method, a field name or a transfer coding: not empty, and of token octets only.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all(bytes, TOKEN)
+    !bytes.is_empty() && bytes.iter().all(|&b| TOKEN[usize::from(b)])
 }
 
 /// A field value, a chunk extension or a reason phrase: no control but a tab.
 pub(super) fn is_value(bytes: &[u8]) -> bool {
-    all(bytes, VALUE)
+    !bytes
+        .iter()
+        .fold(false, |bad, &b| bad | (b < b' ') & (b != b'\t') | (b == 0x7f))
 }
 
-/// A request target: visible ASCII without a fragment.
+/// A request target: visible ASCII. Without a fragment, which never travels: who cuts it off and who does not
+/// route by different paths.
 pub(super) fn is_target(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all(bytes, TARGET)
+    let wrong = bytes
+        .iter()
+        .fold(false, |bad, &b| bad | (b <= b' ') | (b >= 0x7f) | (b == b'#'));
+    !bytes.is_empty() && !wrong
 }
 
 /// Without the optional whitespace around it.
