@@ -30,6 +30,12 @@ pub enum Reason {
     UpgradeRequired,
     /// CONNECT, TRACE.
     MethodNotAllowed,
+    /// A transfer coding that we don't know.
+    NotImplemented,
+    /// A version of HTTP that we don't speak.
+    VersionNotSupported,
+    /// `Expect` asks for something other than '100-continue'.
+    ExpectationFailed,
     /// The client did not send its head or body in time.
     RequestTimeout,
     /// The head is larger than we read.
@@ -73,6 +79,9 @@ impl Reason {
             Self::BadHandshake => "BadHandshake",
             Self::UpgradeRequired => "UpgradeRequired",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::NotImplemented => "NotImplemented",
+            Self::VersionNotSupported => "VersionNotSupported",
+            Self::ExpectationFailed => "ExpectationFailed",
             Self::RequestTimeout => "RequestTimeout",
             Self::HeadTooLarge => "HeadTooLarge",
             Self::UriTooLong => "UriTooLong",
@@ -99,6 +108,9 @@ impl Reason {
             Self::BadRequest | Self::BadHandshake => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -132,6 +144,9 @@ impl Reason {
             | Self::BadHandshake
             | Self::UpgradeRequired
             | Self::MethodNotAllowed
+            | Self::NotImplemented
+            | Self::VersionNotSupported
+            | Self::ExpectationFailed
             | Self::RequestTimeout
             | Self::HeadTooLarge
             | Self::UriTooLong

@@ -12,6 +12,7 @@ pub mod control;
 pub mod downstream;
 pub mod error;
 pub mod fleet;
+pub mod framing;
 pub mod http;
 pub mod listener;
 pub mod local;

@@ -6,3 +6,4 @@ pub mod connect;
 pub mod gate;
 pub mod lease;
 pub mod pool;
+mod socket;

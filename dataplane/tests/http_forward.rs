@@ -424,3 +424,49 @@ fn a_drained_worker_lets_requests_end_and_idle_connections_go() {
     block_on(proxy.ended());
     assert!(std::net::TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn thousands_of_pipelined_requests_wait_their_turn() {
+    const MANY: usize = 3_000;
+    let backend = Backend::mirror();
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    let mut writer = client.stream.try_clone().unwrap();
+    let writing = thread::spawn(move || {
+        let all: String = (0..MANY).map(|n| get(&format!("/{n}"))).collect();
+        std::io::Write::write_all(&mut writer, all.as_bytes()).unwrap();
+    });
+    for n in 0..MANY {
+        let (_, seen) = client.answer();
+        assert!(seen.starts_with(&format!("GET /{n} ")), "{seen}");
+    }
+    writing.join().unwrap();
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    let backend = Backend::start(|_, mut peer| {
+        while let Some(head) = peer.head() {
+            let body = match field(&head, "transfer-encoding") {
+                Some(_) => chunks(&mut peer),
+                None => head.split(' ').nth(1).unwrap().into(),
+            };
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            ));
+            peer.send(body);
+        }
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    let fields = "Host: test.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunked = format!("POST /x HTTP/1.1\r\n{fields}2;a=b\r\nhi\r\n0\r\nX: y\r\n\r\n");
+    for byte in (get("/1") + &chunked + &get("/2")).bytes() {
+        client.send([byte]);
+    }
+    for body in ["/1", "hi", "/2"] {
+        assert_eq!(client.answer().1, body);
+    }
+}

@@ -113,6 +113,27 @@ fn nothing_goes_on_before_the_101_and_everything_after() {
 }
 
 #[test]
+fn much_that_comes_early_arrives_in_order() {
+    let frames: Vec<u8> = (0..3_000)
+        .flat_map(|n| masked_text(&format!("{n:0100}")))
+        .collect();
+    let expected = frames.clone();
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        peer.send(agree(""));
+        let same = peer.take(expected.len()) == expected;
+        peer.send(text(if same { "same" } else { "other" }));
+        peer.rest().ok();
+    });
+    let proxy = proxy(&backend);
+    let mut client = Peer::connect(proxy.address);
+    client.send([ask("/", "").into_bytes(), frames].concat());
+    assert_eq!(status(&client.head().unwrap()), 101);
+    assert_eq!(client.take(text("same").len()), text("same"));
+}
+
+#[test]
 fn a_101_that_does_not_answer_the_request_opens_nothing() {
     let wrong = "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let right = format!("Sec-WebSocket-Accept: {}", handshake::accept_for(KEY));

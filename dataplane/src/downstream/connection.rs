@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,11 +16,13 @@ use tokio::sync::watch;
 
 use super::service::{Answerer, Client};
 use crate::error::{Reason, Refusal};
+use crate::framing::{Bounds, Fault};
 use crate::http::forwarded::Arrival;
 use crate::http::io::{ClientIo, Speech, Turn};
 use crate::http::patience::Patience;
 use crate::http::record::Record;
 use crate::http::respond;
+use crate::http::target::MAX_TARGET;
 use crate::local::{Local, Place};
 use crate::tls::stream::Stream;
 use crate::upgrade::handover;
@@ -27,6 +30,12 @@ use crate::upgrade::handover;
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
 /// not reset it before the client has read our answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
+
+/// Most fields of a head; as many as hyper has room for without an allocation.
+const MAX_FIELDS: usize = 100;
+
+/// The longest method that still leaves room for the longest target.
+const LINE_BESIDE_TARGET: usize = 64;
 
 /// Serves a client until either side ends the connection, or `leaving` turns true: then after the
 /// request under way, or at once if there is none.
@@ -49,7 +58,7 @@ pub async fn serve(
         local: Rc::clone(&local),
         client: Rc::clone(&client),
     };
-    let io = ClientIo::new(stream, Rc::clone(&speech));
+    let io = ClientIo::new(stream, Rc::clone(&speech), bounds(&local));
     let mut connection = builder(&local).serve_connection(io, answerer);
     let mut patience = Patience::new(&local.shared.limits);
     let ended = tokio::select! {
@@ -67,26 +76,35 @@ pub async fn serve(
         }
     };
     let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner();
+    let (mut stream, held) = parts.io.into_inner();
     let switching = client.switching.take();
     if let (Ok(()), Some((pending, record))) = (&ended, switching) {
-        return handover::adopt(&local, *pending, record, (stream, parts.read_buf), place);
+        return handover::adopt(
+            &local,
+            *pending,
+            record,
+            (stream, join(parts.read_buf, held)),
+            place,
+        );
     }
-    if let Err(ended) = ended {
-        let Some(refusal) = unanswered(&ended, !parts.read_buf.is_empty(), speech.kept_back()) else {
-            let broke_off =
-                matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get();
-            if broke_off || matches!(&ended, Ended::Unread) {
-                // A FIN would look like the end of the answer that broke off, or never be read.
-                let _ = SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO));
-            }
-            return;
-        };
+    let refusal = match (&ended, speech.fault()) {
+        (_, Some(fault)) => Some(unreadable(fault)),
+        (Err(ended), None) => unanswered(ended, !parts.read_buf.is_empty(), speech.kept_back()),
+        (Ok(()), None) => None,
+    };
+    if let Some(refusal) = refusal {
         let mut record = Record::headless(&local, &speech, client.arrival.ends.0);
         let raw = respond::refuse_raw(&local, &refusal, &mut record);
         drop(record);
         // A fresh socket's buffer takes it; a full one belongs to a client that reads nothing.
         let _ = tokio::time::timeout(LINGER.0, stream.write_all(&raw)).await;
+    } else if let Err(ended) = ended {
+        let broke_off = matches!(&ended, Ended::Broken(error) if error.is_user()) && client.unframed.get();
+        if broke_off || matches!(&ended, Ended::Unread) {
+            // A FIN would look like the end of the answer that broke off, or never be read.
+            let _ = SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO));
+        }
+        return;
     }
     linger(&mut stream).await;
     drop(place);
@@ -128,6 +146,36 @@ fn builder(local: &Local) -> http1::Builder {
         // `respond` and `forward` write it, so that a 101 has none.
         .auto_date_header(false);
     builder
+}
+
+/// How much of a head is read.
+fn bounds(local: &Local) -> Bounds {
+    Bounds {
+        line: MAX_TARGET + LINE_BESIDE_TARGET,
+        head: local.shared.limits.max_head_size,
+        fields: MAX_FIELDS,
+    }
+}
+
+/// What hyper had read, and what came behind it.
+fn join(read: Bytes, held: Bytes) -> Bytes {
+    match (read.is_empty(), held.is_empty()) {
+        (true, _) => held,
+        (_, true) => read,
+        _ => [read, held].concat().into(),
+    }
+}
+
+/// What to say about a head that could not be read.
+fn unreadable(fault: Fault) -> Refusal {
+    let reason = match fault {
+        Fault::Malformed(_) => Reason::BadRequest,
+        Fault::Version => Reason::VersionNotSupported,
+        Fault::Coding => Reason::NotImplemented,
+        Fault::LineTooLong => Reason::UriTooLong,
+        Fault::HeadTooLarge => Reason::HeadTooLarge,
+    };
+    Refusal::new(reason, fault.detail())
 }
 
 /// What to say about a head that is none; `None` when nobody asked anything, or the connection broke

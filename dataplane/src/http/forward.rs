@@ -58,6 +58,7 @@ pub async fn forward(
                 let lease = Lease::new(connection, &local.pool, upload, guard);
                 return Ok((response, lease));
             }
+            Err(Failure::Lost) if connection.is_lost() => Failure::Refused(broken()),
             Err(failure) => failure,
         };
         // An idle connection's end may cross with the request: once more, on a fresh one.
@@ -210,15 +211,24 @@ pub fn request_head(
     trust: &Trust,
     body: &RequestBody,
 ) -> Parts {
-    let chunked = body.size_hint().exact().is_none();
+    let length = body.size_hint().exact();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);
     let (peer, scheme) = (arrival.ends.0, arrival.scheme());
     forwarded::set(&mut parts.headers, peer, client, &target.host, scheme, trust);
     parts.headers.insert(header::HOST, target.host.clone());
-    if chunked {
-        let chunked = HeaderValue::from_static("chunked");
-        parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+    match length {
+        None => {
+            let chunked = HeaderValue::from_static("chunked");
+            parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+        }
+        // Without leading zeros, which some take for octal.
+        Some(length) if parts.headers.contains_key(header::CONTENT_LENGTH) => {
+            parts
+                .headers
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Some(_) => {}
     }
     if parts.version == Version::HTTP_10 {
         // RFC 9110 section 10.1.1.

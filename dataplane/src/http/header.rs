@@ -66,8 +66,10 @@ pub fn unite_content_length(headers: &mut HeaderMap) -> bool {
     if number.is_empty() || !number.as_bytes().iter().all(u8::is_ascii_digit) || !agree {
         return false;
     }
-    headers.insert(header::CONTENT_LENGTH, number);
-    true
+    // Without leading zeros, which some take for octal.
+    let number = number.to_str().ok().and_then(|number| number.parse().ok());
+    number.map(|number: u64| headers.insert(header::CONTENT_LENGTH, HeaderValue::from(number)));
+    number.is_some()
 }
 
 /// Fields that `Connection` can't remove and that have no look-alikes.
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn lengths_that_agree_become_one() {
-        for same in [&["5"][..], &["5", "5"], &["5 ,5"], &["5,5", "5"]] {
+        for same in [&["5"][..], &["5", "5"], &["5 ,5"], &["5,5", "5"], &["005"]] {
             let fields: Vec<_> = same.iter().map(|value| ("content-length", *value)).collect();
             let mut headers = map(&fields);
             assert!(unite_content_length(&mut headers), "{same:?}");

@@ -1,5 +1,8 @@
 //! The client's socket as hyper sees it.
 //!
+//! Hyper gets what a strict reading ([`framing`](crate::framing)) allows, and never the bytes of a request before
+//! the answer to the one ahead of it: they wait here, and are the session's if that one becomes a session.
+//!
 //! Hyper answers heads that it can't parse by itself, without our fields. This wrapper keeps those
 //! answers back, so that [`respond`](super::respond) stays the one place that answers. It also knows
 //! whose turn it is, and since when: hyper has one time limit for a head and for the pause before
@@ -7,15 +10,22 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
+use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
+use crate::framing::{Bounds, Fault, RequestTracker};
 use crate::tls::stream::Stream;
+
+/// Most that is read at once.
+const READ: usize = 32 << 10;
 
 /// Whether what hyper writes belongs to an answer of ours, and whose turn it is.
 #[derive(Debug)]
@@ -23,6 +33,9 @@ pub struct Speech {
     answering: Cell<bool>,
     flushed: Cell<bool>,
     kept_back: Cell<bool>,
+    /// Hyper has a whole head that is not yet a request of ours.
+    asked: Cell<bool>,
+    fault: Cell<Option<Fault>>,
     turn: Cell<Turn>,
 }
 
@@ -46,12 +59,15 @@ impl Speech {
             answering: Cell::new(false),
             flushed: Cell::new(true),
             kept_back: Cell::new(false),
+            asked: Cell::new(false),
+            fault: Cell::new(None),
             turn: Cell::new(Turn::Head(Instant::now())),
         })
     }
 
     /// A request came: from here on hyper speaks for us.
     pub fn begin(&self) {
+        self.asked.set(false);
         self.answering.set(true);
         self.flushed.set(false);
         self.turn.set(Turn::Answer);
@@ -72,9 +88,26 @@ impl Speech {
         self.kept_back.get()
     }
 
+    /// What is wrong with the head that ends the connection.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.get()
+    }
+
     /// Nothing of an answer of ours is waiting to be written.
     fn silent(&self) -> bool {
         self.flushed.get()
+    }
+
+    /// Every head that hyper got is answered.
+    fn is_answered(&self) -> bool {
+        self.silent() && !self.asked.get()
+    }
+
+    /// The client said something.
+    fn heard(&self) {
+        if let Turn::Pause(_) = self.turn() {
+            self.turn.set(Turn::Head(Instant::now()));
+        }
     }
 }
 
@@ -83,20 +116,77 @@ impl Speech {
 pub struct ClientIo {
     stream: TokioIo<Stream>,
     speech: Rc<Speech>,
+    tracker: RequestTracker,
+    /// Read, and not hyper's before the present request is answered.
+    held: Bytes,
+    /// Who asked for what is held.
+    waiting: Option<Waker>,
 }
 
 impl ClientIo {
     /// Wraps a socket.
-    pub fn new(stream: Stream, speech: Rc<Speech>) -> Self {
+    pub fn new(stream: Stream, speech: Rc<Speech>, bounds: Bounds) -> Self {
         Self {
             stream: TokioIo::new(stream),
             speech,
+            tracker: RequestTracker::new(bounds),
+            held: Bytes::new(),
+            waiting: None,
         }
     }
 
-    /// The connection below.
-    pub fn into_inner(self) -> Stream {
-        self.stream.into_inner()
+    /// The connection below, and what came after the last request that hyper got.
+    pub fn into_inner(self) -> (Stream, Bytes) {
+        (self.stream.into_inner(), self.held)
+    }
+
+    /// How many of the bytes hyper may have.
+    fn judge(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < bytes.len() && !self.tracker.is_complete() {
+            let in_head = self.tracker.is_in_head();
+            let progress = match self.tracker.read(&bytes[taken..]) {
+                Ok(progress) => progress,
+                // What is right is passed on; the next read fails.
+                Err(_) if taken > 0 => break,
+                Err(fault) => {
+                    if in_head {
+                        self.speech.fault.set(Some(fault));
+                    }
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, fault.detail()));
+                }
+            };
+            if progress.head {
+                self.speech.asked.set(true);
+            }
+            taken += progress.taken;
+        }
+        Ok(taken)
+    }
+
+    /// Reads what there is, into `room`.
+    fn fetch<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &'a mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<ReadBuf<'a>>> {
+        let mut read = ReadBuf::uninit(room);
+        ready!(Pin::new(self.stream.inner_mut()).poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(read))
+    }
+
+    /// The present request is not answered: what comes is held, and only its end is told.
+    fn hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_empty() {
+            let mut room = [MaybeUninit::uninit(); READ];
+            let read = ready!(self.fetch(cx, &mut room))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.held = Bytes::copy_from_slice(read.filled());
+        }
+        self.waiting = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Notes whether the client takes what is written.
@@ -114,13 +204,37 @@ impl Read for ClientIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if polled.is_ready() && matches!(self.speech.turn(), Turn::Pause(_)) {
-            self.speech.turn.set(Turn::Head(Instant::now()));
+        let this = &mut *self;
+        if this.speech.is_answered() {
+            this.tracker.next();
         }
-        polled
+        if this.tracker.is_complete() {
+            return this.hold(cx);
+        }
+        if let Some(fault) = this.tracker.fault() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault.detail())));
+        }
+        if !this.held.is_empty() {
+            this.speech.heard();
+            let mut held = std::mem::take(&mut this.held);
+            let taken = this.judge(&held[..held.len().min(buf.remaining())])?;
+            buf.put_slice(&held[..taken]);
+            held.advance(taken);
+            this.held = held;
+            return Poll::Ready(Ok(()));
+        }
+        let mut room = [MaybeUninit::uninit(); READ];
+        let size = READ.min(buf.remaining());
+        let read = ready!(this.fetch(cx, &mut room[..size]));
+        this.speech.heard();
+        let read = read?;
+        let bytes = read.filled();
+        let taken = this.judge(bytes)?;
+        buf.put_slice(&bytes[..taken]);
+        this.held = Bytes::copy_from_slice(&bytes[taken..]);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -156,6 +270,7 @@ impl Write for ClientIo {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         if polled.is_ready() && !self.speech.answering.get() && !self.speech.flushed.replace(true) {
             self.speech.turn.set(Turn::Pause(Instant::now()));
+            self.waiting.take().into_iter().for_each(Waker::wake);
         }
         polled
     }

@@ -1,9 +1,8 @@
 //! Where a request wants to go, read in exactly one way (RFC 9112 sections 3 and 6).
 //!
 //! Pure: takes a head, gives the host and path, or a refusal. Hyper has parsed the head by then; it
-//! leaves to us what is checked here. Content-Length beside Transfer-Encoding reaches us as
-//! Transfer-Encoding alone and hyper closes the connection after the answer (RFC 9112 section 6.3
-//! allows that; what we forward is framed anew).
+//! leaves to us what is checked here. What frames an HTTP/1.1 body was judged before by
+//! [`framing`](crate::framing); here it is held against once more, whatever it came by.
 
 use http::header::{self, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
@@ -41,6 +40,7 @@ pub fn read<B>(request: &Request<B>) -> Result<Target, Refusal> {
         return Err(Refusal::new(Reason::MethodNotAllowed, detail));
     }
     framing(request)?;
+    expectation(request)?;
     let uri = request.uri();
     let path_and_query = match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
@@ -51,6 +51,10 @@ pub fn read<B>(request: &Request<B>) -> Result<Target, Refusal> {
     if path_and_query.as_str().len() > MAX_TARGET {
         let detail = format!("the request target must not exceed {MAX_TARGET} bytes");
         return Err(Refusal::new(Reason::UriTooLong, detail));
+    }
+    if path_and_query.path().contains('\\') {
+        // Some backends take it for a slash, and so would leave the route that we chose. Browsers never send one.
+        return Err(bad("the path must not have a backslash"));
     }
     Ok(Target {
         host: host(request)?,
@@ -74,6 +78,20 @@ fn framing<B>(request: &Request<B>) -> Result<(), Refusal> {
         return Err(bad("`Transfer-Encoding` needs HTTP/1.1"));
     }
     Ok(())
+}
+
+/// RFC 9110 section 10.1.1: there is one expectation. A backend that reads another one out of the field would wait
+/// for what we don't hold back, or the other way round.
+fn expectation<B>(request: &Request<B>) -> Result<(), Refusal> {
+    let mut fields = request.headers().get_all(header::EXPECT).iter();
+    let is_known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    // HTTP/1.0 knows none; the field ends here.
+    if request.version() == Version::HTTP_10 || fields.next().is_none_or(is_known) && fields.next().is_none()
+    {
+        return Ok(());
+    }
+    let detail = "`Expect` must be '100-continue', once";
+    Err(Refusal::new(Reason::ExpectationFailed, detail))
 }
 
 fn host<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
@@ -204,6 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn there_is_one_expectation() {
+        let expect = |value| ("expect", value);
+        assert!(read(&request("/", &[("host", "a"), expect("100-Continue")])).is_ok());
+        for bad in [
+            &[expect("y 100-continue")][..],
+            &[expect("100-continue"), expect("100-continue")],
+            &[expect("")],
+        ] {
+            let fields: Vec<_> = [("host", "a")].iter().chain(bad).copied().collect();
+            let refusal = read(&request("/", &fields)).unwrap_err();
+            assert_eq!(refusal.reason, Reason::ExpectationFailed, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn odd_methods_and_targets_are_refused() {
         for method in [Method::CONNECT, Method::TRACE] {
             let mut request = request("/", &[("host", "a")]);
@@ -214,6 +247,8 @@ mod tests {
             read(&request("*", &[("host", "a")])).unwrap_err().reason,
             Reason::BadRequest
         );
+        assert!(read(&request("/a\\..\\b", &[("host", "a")])).is_err());
+        assert!(read(&request("/a?b=\\c", &[("host", "a")])).is_ok());
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         assert_eq!(
             read(&request(&long, &[("host", "a")])).unwrap_err().reason,

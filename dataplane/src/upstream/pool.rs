@@ -1,8 +1,8 @@
 //! Idle connections to endpoints, one pool per worker: last in, first out, so that surplus ones
 //! grow old and are closed.
 //!
-//! A connection comes back only after a whole answer, with nothing left over on either side; hyper
-//! closes one on which an unasked byte arrives. Keyed by the [`Endpoint`] rather than its address:
+//! A connection comes back only after a whole answer, with nothing left over on either side; one on which an
+//! unasked byte arrives is closed. Keyed by the [`Endpoint`] rather than its address:
 //! when an endpoint leaves its set, its connections go too, and an address that a new pod inherits
 //! starts afresh.
 
@@ -13,15 +13,16 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
+use super::socket::{EndpointIo, Watch};
+use crate::framing::{Asked, Bounds};
 use crate::snapshot::Endpoint;
 use crate::tls::client::Client;
 use crate::tls::stream::Stream;
@@ -40,12 +41,14 @@ pub struct PoolLimits {
 pub struct Connection {
     sender: http1::SendRequest<RequestBody>,
     _driver: Driver,
+    watch: Rc<Watch>,
     endpoint: Weak<Endpoint>,
     /// How TLS is spoken on it.
     tls: Option<Arc<Client>>,
     reused: bool,
-    /// False for one that was asked to switch protocols: whatever it says, it is not kept.
+    /// False for one that was asked to switch protocols, whatever it says, or that answered in HTTP/1.0.
     reusable: bool,
+    switching: bool,
 }
 
 /// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
@@ -81,14 +84,16 @@ impl Connection {
         tls: Option<&Arc<Client>>,
         max_head: usize,
     ) -> hyper::Result<Self> {
-        let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
+        let watch = watch(max_head);
+        let io = EndpointIo::new(stream, Rc::clone(&watch));
+        let (sender, connection) = builder(max_head).handshake(io).await?;
         let address = endpoint.address;
         let driver = tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, %error, "upstream connection ended");
             }
         });
-        let mut connection = Self::new(sender, driver.abort_handle(), endpoint, true);
+        let mut connection = Self::new(sender, driver.abort_handle(), watch, endpoint, false);
         connection.tls = tls.cloned();
         Ok(connection)
     }
@@ -102,7 +107,9 @@ impl Connection {
         endpoint: &Arc<Endpoint>,
         max_head: usize,
     ) -> hyper::Result<(Self, Switched)> {
-        let (sender, connection) = builder(max_head).handshake(TokioIo::new(stream)).await?;
+        let watch = watch(max_head);
+        let io = EndpointIo::new(stream, Rc::clone(&watch));
+        let (sender, connection) = builder(max_head).handshake(io).await?;
         let (give, switched) = oneshot::channel();
         let address = endpoint.address;
         let driver = tokio::task::spawn_local(async move {
@@ -112,23 +119,26 @@ impl Connection {
                 Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
             }
         });
-        let connection = Self::new(sender, driver.abort_handle(), endpoint, false);
+        let connection = Self::new(sender, driver.abort_handle(), watch, endpoint, true);
         Ok((connection, Switched(switched)))
     }
 
     fn new(
         sender: http1::SendRequest<RequestBody>,
         driver: AbortHandle,
+        watch: Rc<Watch>,
         endpoint: &Arc<Endpoint>,
-        reusable: bool,
+        switching: bool,
     ) -> Self {
         Self {
             sender,
             _driver: Driver(driver),
+            watch,
             endpoint: Arc::downgrade(endpoint),
             tls: None,
             reused: false,
-            reusable,
+            reusable: !switching,
+            switching,
         }
     }
 
@@ -145,8 +155,36 @@ impl Connection {
         &mut self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
-        self.sender.try_send_request(request).await.map_err(Box::new)
+        self.watch.ask(Asked {
+            head: request.method() == Method::HEAD,
+            upgrade: self.switching,
+        });
+        let response = self.sender.try_send_request(request).await.map_err(Box::new)?;
+        // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
+        self.reusable &= response.version() == Version::HTTP_11;
+        Ok(response)
     }
+
+    /// Something that its endpoint sent is not HTTP, or answers nothing.
+    pub fn is_lost(&self) -> bool {
+        self.watch.is_lost()
+    }
+
+    /// May serve at once.
+    fn is_ready(&self) -> bool {
+        self.sender.is_ready() && !self.is_lost()
+    }
+}
+
+/// Most fields of an answer's head; as many as hyper has room for without an allocation.
+const MAX_FIELDS: usize = 100;
+
+fn watch(max_head: usize) -> Rc<Watch> {
+    Watch::new(Bounds {
+        line: max_head,
+        head: max_head,
+        fields: MAX_FIELDS,
+    })
 }
 
 /// What every connection to an endpoint is made with.
@@ -190,7 +228,7 @@ impl Pool {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.get_mut(&(Arc::as_ptr(endpoint), tls.map(Arc::as_ptr)))?;
         while let Some(idle) = shelf.pop() {
-            if idle.since.elapsed() < self.limits.idle_age && idle.connection.sender.is_ready() {
+            if idle.since.elapsed() < self.limits.idle_age && idle.connection.is_ready() {
                 return Some(idle.connection);
             }
         }
@@ -202,10 +240,10 @@ impl Pool {
         if !connection.reusable {
             return;
         }
-        if connection.sender.is_ready() {
+        if connection.is_ready() {
             return self.shelve(connection);
         }
-        if connection.sender.is_closed() {
+        if connection.sender.is_closed() || connection.is_lost() {
             return;
         }
         // The end of the exchange is still on its way through the driver.
@@ -219,7 +257,8 @@ impl Pool {
     }
 
     fn shelve(&self, mut connection: Connection) {
-        if connection.endpoint.strong_count() == 0 || self.limits.idle_per_endpoint == 0 {
+        let wanted = connection.endpoint.strong_count() > 0 && self.limits.idle_per_endpoint > 0;
+        if !wanted || connection.is_lost() {
             return;
         }
         connection.reused = true;
