@@ -59,7 +59,6 @@ pub struct Local {
     pub tunnels: TunnelTable<SessionContext>,
     rng: RefCell<Rng>,
     draining: Cell<bool>,
-    listening: Cell<usize>,
 }
 
 impl Local {
@@ -87,7 +86,6 @@ impl Local {
             tunnels,
             rng: RefCell::new(Rng::with_seed(seed)),
             draining: Cell::new(false),
-            listening: Cell::new(0),
         }))
     }
 
@@ -114,25 +112,13 @@ impl Local {
     pub fn report(&self) -> WorkerReport {
         let limits = &self.shared.limits;
         let taken = limits.max_connections - self.connections.available_permits();
-        // Each listener holds a place for the next client.
-        let listening = self.listening.get();
         WorkerReport {
-            connections: taken.saturating_sub(listening),
+            connections: taken,
             handshakes: limits.max_handshakes - self.handshakes.available_permits(),
             sessions: self.tunnels.len(),
             buffer_bytes: self.tunnels.buffer_bytes(),
             totals: self.tunnels.totals(),
         }
-    }
-
-    /// A listener takes a place for its next client, or gives it back.
-    pub fn listens(&self, listens: bool) {
-        let count = self.listening.get();
-        self.listening.set(if listens {
-            count + 1
-        } else {
-            count.saturating_sub(1)
-        });
     }
 
     /// No new sessions from here on.

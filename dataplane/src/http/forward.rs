@@ -214,8 +214,7 @@ pub fn request_head(
     let length = body.size_hint().exact();
     fields::remove_lookalikes(&mut parts.headers);
     fields::remove_hop_by_hop(&mut parts.headers);
-    let (peer, scheme) = (arrival.ends.0, arrival.scheme());
-    forwarded::set(&mut parts.headers, peer, client, &target.host, scheme, trust);
+    forwarded::set(&mut parts.headers, arrival, client, &target.host, trust);
     parts.headers.insert(header::HOST, target.host.clone());
     match length {
         None => {

@@ -24,6 +24,8 @@ pub type Ends = (SocketAddr, SocketAddr);
 pub struct Arrival {
     /// From where to where.
     pub ends: Ends,
+    /// The port that it connected to, where a PROXY header told.
+    pub port: Option<u16>,
     /// Its TLS handshake, if there was one.
     pub secured: Option<Secured>,
 }
@@ -73,12 +75,12 @@ fn address(text: &str) -> Option<IpAddr> {
 /// (ingress-nginx lets unknown `X-Forwarded-*` pass); to those of a trusted proxy the peer is appended.
 pub fn set(
     headers: &mut HeaderMap,
-    peer: SocketAddr,
+    arrival: &Arrival,
     client: SocketAddr,
     host: &HeaderValue,
-    scheme: &'static str,
     trust: &Trust,
 ) {
+    let (peer, scheme) = (arrival.ends.0, arrival.scheme());
     if !trust.is_proxy(peer.ip()) {
         let is_claim =
             |name: &&HeaderName| name.as_str().starts_with(X_FORWARDED) || **name == header::FORWARDED;
@@ -96,7 +98,12 @@ pub fn set(
     });
     keep_one(headers, &HOST, host.clone(), |_| true);
     let is_port = |value: &[u8]| value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
-    keep_one(headers, &PORT, HeaderValue::from(port(host, scheme)), is_port);
+    keep_one(
+        headers,
+        &PORT,
+        HeaderValue::from(arrival.port.unwrap_or_else(|| port(host, scheme))),
+        is_port,
+    );
     headers.insert(REAL_IP, text(client.ip().to_canonical().to_string()));
 }
 
@@ -180,7 +187,12 @@ mod tests {
         let mut headers = map(fields);
         let client = client(&headers, at(peer), &trust());
         let host = HeaderValue::from_static("chat.example:8080");
-        set(&mut headers, at(peer), client, &host, "http", &trust());
+        let arrival = Arrival {
+            ends: (at(peer), at("10.0.0.1:8080")),
+            port: None,
+            secured: None,
+        };
+        set(&mut headers, &arrival, client, &host, &trust());
         headers
     }
 

@@ -43,15 +43,13 @@ pub async fn run(
         let mut pause = PAUSES.0;
         let crowd = Crowd::new();
         loop {
-            // At the limit, newcomers wait in the kernel's queue.
-            let Ok(permit) = Arc::clone(&local.connections).acquire_owned().await else {
-                return;
-            };
-            let waiting = Waiting::new(&local);
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    drop(waiting);
                     pause = PAUSES.0;
+                    // At the limit, newcomers wait: this one here, the others in the kernel's queue.
+                    let Ok(permit) = Arc::clone(&local.connections).acquire_owned().await else {
+                        return;
+                    };
                     if connect::tune(&stream, local.shared.limits.silence).is_err() {
                         continue;
                     }
@@ -82,22 +80,6 @@ pub async fn run(
     }
 }
 
-/// A place that a listener holds for its next client.
-struct Waiting<'a>(&'a Local);
-
-impl<'a> Waiting<'a> {
-    fn new(local: &'a Local) -> Self {
-        local.listens(true);
-        Self(local)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.listens(false);
-    }
-}
-
 /// From the connection to its first request: a PROXY header where one is due, then TLS.
 async fn welcome(
     local: Rc<Local>,
@@ -107,7 +89,7 @@ async fn welcome(
     leaving: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
-    let Some(ends) = ends(&local, &mut socket, peer).await else {
+    let Some(Told { ends, port }) = ends(&local, &mut socket, peer).await else {
         return;
     };
     let ip = ends.0.ip();
@@ -132,7 +114,7 @@ async fn welcome(
             None => return,
         },
     };
-    let arrival = Arrival { ends, secured };
+    let arrival = Arrival { ends, port, secured };
     connection::serve(local, stream, arrival, leaving, place).await;
 }
 
@@ -146,9 +128,19 @@ async fn make_room(local: &Local, crowd: Crowd) {
     }
 }
 
+/// Where a connection comes from, and what a proxy in front said of it.
+struct Told {
+    ends: Ends,
+    /// The port that the client connected to.
+    port: Option<u16>,
+}
+
 /// The client's address, and the one that it connected to; `None` when a proxy in front does not say.
-async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option<Ends> {
-    let own = (peer, stream.local_addr().ok()?);
+async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option<Told> {
+    let own = Told {
+        ends: (peer, stream.local_addr().ok()?),
+        port: None,
+    };
     let trust = &local.shared.trust;
     if !trust.proxy_protocol || !trust.is_proxy(peer.ip()) {
         return Some(own);
@@ -156,7 +148,11 @@ async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option
     let patience = local.shared.limits.header_timeout;
     let read = tokio::time::timeout(patience, proxy_protocol::read(stream)).await;
     match read.unwrap_or_else(|late| Err(io::Error::from(late).into())) {
-        Ok(ends) => Some(ends.unwrap_or(own)),
+        Ok(Some(ends)) => Some(Told {
+            ends,
+            port: Some(ends.1.port()),
+        }),
+        Ok(None) => Some(own),
         Err(error) => {
             tracing::debug!(%peer, %error, "connection refused");
             local.shared.metrics.accept_failed();
