@@ -26,6 +26,8 @@ pub struct Dialed {
     pub slot: Arc<EndpointSlot>,
     /// How TLS is spoken with it.
     pub tls: Option<Arc<Client>>,
+    /// It speaks HTTP/2.
+    pub http2: bool,
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// Counts the work at it.
@@ -43,14 +45,25 @@ pub enum Way {
     Fresh(Stream),
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A request; an idle connection serves as well.
+    Request,
+    /// A request that an idle connection has lost.
+    Again,
+    /// A session, which begins with HTTP/1.1 on a connection of its own.
+    Session,
+}
+
 /// What to connect, and until when.
 pub struct Dial<'a> {
     /// The worker.
     pub local: &'a Rc<Local>,
     /// The route that took the request.
     pub route: &'a Arc<RouteEntry>,
-    /// May an idle connection serve?
-    pub reuse: bool,
+    /// What for.
+    pub purpose: Purpose,
     /// When the request as a whole has waited long enough.
     pub deadline: Instant,
 }
@@ -80,6 +93,7 @@ impl Dial<'_> {
                     return Ok(Dialed {
                         slot: Arc::clone(slot),
                         tls: pick.backend.tls.clone(),
+                        http2: pick.backend.http2,
                         endpoint,
                         guard,
                         way,
@@ -99,8 +113,8 @@ impl Dial<'_> {
 
     async fn connect(&self, backend: &BackendEntry, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
         let tls = backend.tls.as_ref();
-        if self.reuse
-            && let Some(connection) = self.local.pool.take(endpoint, tls)
+        if self.purpose == Purpose::Request
+            && let Some(connection) = self.local.pool.take(endpoint, tls, backend.http2)
         {
             return Ok(Way::Idle(connection));
         }
@@ -110,7 +124,8 @@ impl Dial<'_> {
             .connect
             .min(self.deadline.saturating_duration_since(begun));
         let silence = self.local.shared.limits.silence;
-        let tls = tls.map(Arc::as_ref);
+        let http2 = backend.http2 && self.purpose != Purpose::Session;
+        let tls = tls.map(|tls| (tls.as_ref(), http2));
         let stream = connect::connect(endpoint.address, tls, timeout, silence).await?;
         self.local
             .shared

@@ -20,7 +20,7 @@ use super::record::Record;
 use super::respond;
 use super::target::Target;
 use crate::error::{Reason, Refusal, Side};
-use crate::http::dial::{Dial, Dialed, Way};
+use crate::http::dial::{Dial, Dialed, Purpose, Way};
 use crate::local::{Local, Trust};
 use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
@@ -40,12 +40,12 @@ pub async fn forward(
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let upload = request.body().upload();
     record.set_upload(Rc::clone(&upload));
-    let mut reuse = true;
+    let mut purpose = Purpose::Request;
     loop {
         let dial = Dial {
             local,
             route,
-            reuse,
+            purpose,
             deadline: record.started() + route.route.timeouts.handshake,
         };
         let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
@@ -67,7 +67,7 @@ pub async fn forward(
             (Failure::Lost, Some(spare)) => spare,
             (failure, _) => return Err(failure.refusal(local, &slot)),
         };
-        reuse = false;
+        purpose = Purpose::Again;
     }
 }
 
@@ -79,9 +79,15 @@ async fn connect(
         Way::Idle(connection) => connection,
         Way::Fresh(stream) => {
             let max_head = local.shared.limits.max_head_size;
-            Connection::open(stream, &dialed.endpoint, dialed.tls.as_ref(), max_head)
-                .await
-                .map_err(|_| broken())?
+            Connection::open(
+                stream,
+                &dialed.endpoint,
+                dialed.tls.as_ref(),
+                dialed.http2,
+                max_head,
+            )
+            .await
+            .map_err(|_| broken())?
         }
     };
     Ok((connection, dialed.slot, dialed.guard))

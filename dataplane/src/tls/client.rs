@@ -26,7 +26,10 @@ static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
 /// How TLS is spoken with one backend.
 #[derive(Debug)]
 pub struct Client {
-    config: Arc<ClientConfig>,
+    /// Offers HTTP/1.1 alone.
+    http1: Arc<ClientConfig>,
+    /// Offers HTTP/2 as well.
+    http2: Arc<ClientConfig>,
     name: ServerName<'static>,
     certificate: Option<Arc<CertificateSlot>>,
 }
@@ -40,7 +43,6 @@ impl Client {
         server_name: &str,
         verify: &Verify,
         certificate: Option<Arc<CertificateSlot>>,
-        http2: bool,
     ) -> Result<Self, String> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions(TlsVersion::V12))
@@ -55,10 +57,7 @@ impl Client {
             Some(slot) => builder.with_client_cert_resolver(Arc::new(Shown([slot]))),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = match http2 {
-            true => vec![H2.to_vec(), HTTP_11.to_vec()],
-            false => vec![HTTP_11.to_vec()],
-        };
+        config.alpn_protocols = vec![HTTP_11.to_vec()];
         config.enable_sni = !server_name.is_empty();
         let name = match server_name {
             "" => "unnamed.invalid",
@@ -66,8 +65,11 @@ impl Client {
         };
         let name = ServerName::try_from(name.to_owned())
             .map_err(|_| format!("'{server_name}' is neither a DNS name nor an address"))?;
+        let mut with_http2 = config.clone();
+        with_http2.alpn_protocols.insert(0, H2.to_vec());
         Ok(Self {
-            config: Arc::new(config),
+            http1: Arc::new(config),
+            http2: Arc::new(with_http2),
             name,
             certificate,
         })
@@ -82,12 +84,13 @@ impl Client {
         }
     }
 
-    /// Does the handshake.
+    /// Does the handshake; offers HTTP/2 if `http2`.
     ///
     /// # Errors
     /// The backend does not prove what it must, or breaks off.
-    pub async fn connect(&self, socket: TcpStream) -> io::Result<Stream> {
-        let connector = TlsConnector::from(Arc::clone(&self.config));
+    pub async fn connect(&self, socket: TcpStream, http2: bool) -> io::Result<Stream> {
+        let config = if http2 { &self.http2 } else { &self.http1 };
+        let connector = TlsConnector::from(Arc::clone(config));
         let stream = connector.connect(self.name.clone(), socket).await?;
         Ok(Stream::Tls(Box::new(stream.into())))
     }

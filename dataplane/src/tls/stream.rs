@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::server::H2;
+
 /// A socket, with TLS around it or without.
 #[derive(Debug)]
 pub enum Stream {
@@ -29,6 +31,14 @@ impl Stream {
     /// True when it is encrypted.
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// True when both sides agreed on HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(H2),
+        }
     }
 
     /// The socket and what encrypts it.

@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use super::handover::Pending;
 use super::handshake::{self, Offer};
 use crate::error::{Reason, Refusal};
-use crate::http::dial::{Dial, Dialed, Way};
+use crate::http::dial::{Dial, Dialed, Purpose, Way};
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
@@ -46,7 +46,7 @@ pub async fn request_websocket(
     let dial = Dial {
         local,
         route,
-        reuse: false,
+        purpose: Purpose::Session,
         deadline,
     };
     let dialed = dial.dial(record).await?;

@@ -37,13 +37,13 @@ impl ConnectError {
     }
 }
 
-/// Connects, with `tls` if the backend is spoken to so.
+/// Connects, with `tls` if the backend is spoken to so; the flag offers HTTP/2.
 ///
 /// # Errors
 /// The connection was refused or unreachable, or did not stand within `timeout`.
 pub async fn connect(
     address: SocketAddr,
-    tls: Option<&Client>,
+    tls: Option<(&Client, bool)>,
     timeout: Duration,
     silence: Silence,
 ) -> Result<Stream, ConnectError> {
@@ -51,7 +51,7 @@ pub async fn connect(
         let socket = TcpStream::connect(address).await?;
         tune(&socket, silence)?;
         match tls {
-            Some(tls) => tls.connect(socket).await.map_err(ConnectError::Tls),
+            Some((tls, http2)) => tls.connect(socket, http2).await.map_err(ConnectError::Tls),
             None => Ok(Stream::Plain(socket)),
         }
     };

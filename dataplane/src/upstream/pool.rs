@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1};
+use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -36,19 +36,27 @@ pub struct PoolLimits {
     pub idle_age: Duration,
 }
 
-/// A connection that speaks HTTP/1.1 to an endpoint. Dropping it closes the socket at once.
+/// A connection that speaks HTTP to an endpoint. Dropping it closes the socket at once.
 #[derive(Debug)]
 pub struct Connection {
-    sender: http1::SendRequest<RequestBody>,
+    sender: Sender,
     _driver: Driver,
-    watch: Rc<Watch>,
     endpoint: Weak<Endpoint>,
     /// How TLS is spoken on it.
     tls: Option<Arc<Client>>,
+    /// HTTP/2 was wished for.
+    http2: bool,
     reused: bool,
     /// False for one that was asked to switch protocols, whatever it says, or that answered in HTTP/1.0.
     reusable: bool,
     switching: bool,
+}
+
+/// How requests go out.
+#[derive(Debug)]
+enum Sender {
+    Http1(http1::SendRequest<RequestBody>, Rc<Watch>),
+    Http2(http2::SendRequest<RequestBody>),
 }
 
 /// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
@@ -73,8 +81,8 @@ impl Drop for Driver {
 }
 
 impl Connection {
-    /// Speaks HTTP on a fresh socket; answers' heads may have up to `max_head` bytes. Must be called
-    /// on a `LocalSet`.
+    /// Speaks HTTP on a fresh socket, HTTP/2 if `http2` and if the endpoint does not prefer the other over TLS; answers'
+    /// heads may have up to `max_head` bytes. Must be called on a `LocalSet`.
     ///
     /// # Errors
     /// None in practice: hyper sends nothing yet.
@@ -82,19 +90,22 @@ impl Connection {
         stream: Stream,
         endpoint: &Arc<Endpoint>,
         tls: Option<&Arc<Client>>,
+        http2: bool,
         max_head: usize,
     ) -> hyper::Result<Self> {
-        let watch = watch(max_head);
-        let io = EndpointIo::new(stream, Rc::clone(&watch));
-        let (sender, connection) = builder(max_head).handshake(io).await?;
-        let address = endpoint.address;
-        let driver = tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%address, %error, "upstream connection ended");
-            }
-        });
-        let mut connection = Self::new(sender, driver.abort_handle(), watch, endpoint, false);
+        let speaks_http2 = http2 && (tls.is_none() || stream.speaks_http2());
+        let (sender, driver) = if speaks_http2 {
+            let (sender, connection) = super::http2::handshake(stream, max_head).await?;
+            (Sender::Http2(sender), drive(endpoint, connection))
+        } else {
+            let watch = watch(max_head);
+            let io = EndpointIo::new(stream, Rc::clone(&watch));
+            let (sender, connection) = builder(max_head).handshake(io).await?;
+            (Sender::Http1(sender, watch), drive(endpoint, connection))
+        };
+        let mut connection = Self::new(sender, driver, endpoint, false);
         connection.tls = tls.cloned();
+        connection.http2 = http2;
         Ok(connection)
     }
 
@@ -119,23 +130,18 @@ impl Connection {
                 Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
             }
         });
-        let connection = Self::new(sender, driver.abort_handle(), watch, endpoint, true);
+        let sender = Sender::Http1(sender, watch);
+        let connection = Self::new(sender, driver.abort_handle(), endpoint, true);
         Ok((connection, Switched(switched)))
     }
 
-    fn new(
-        sender: http1::SendRequest<RequestBody>,
-        driver: AbortHandle,
-        watch: Rc<Watch>,
-        endpoint: &Arc<Endpoint>,
-        switching: bool,
-    ) -> Self {
+    fn new(sender: Sender, driver: AbortHandle, endpoint: &Arc<Endpoint>, switching: bool) -> Self {
         Self {
             sender,
             _driver: Driver(driver),
-            watch,
             endpoint: Arc::downgrade(endpoint),
             tls: None,
+            http2: false,
             reused: false,
             reusable: !switching,
             switching,
@@ -153,27 +159,74 @@ impl Connection {
     /// The error has the request in it if nothing of it was sent.
     pub async fn send(
         &mut self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
-        self.watch.ask(Asked {
-            head: request.method() == Method::HEAD,
-            upgrade: self.switching,
-        });
-        let response = self.sender.try_send_request(request).await.map_err(Box::new)?;
-        // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
-        self.reusable &= response.version() == Version::HTTP_11;
-        Ok(response)
+        match &mut self.sender {
+            Sender::Http1(sender, watch) => {
+                watch.ask(Asked {
+                    head: request.method() == Method::HEAD,
+                    upgrade: self.switching,
+                });
+                let response = sender.try_send_request(request).await.map_err(Box::new)?;
+                // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
+                self.reusable &= response.version() == Version::HTTP_11;
+                Ok(response)
+            }
+            Sender::Http2(sender) => {
+                super::http2::adapt(&mut request, self.tls.is_some());
+                sender.try_send_request(request).await.map_err(Box::new)
+            }
+        }
     }
 
     /// Something that its endpoint sent is not HTTP, or answers nothing.
     pub fn is_lost(&self) -> bool {
-        self.watch.is_lost()
+        match &self.sender {
+            Sender::Http1(_, watch) => watch.is_lost(),
+            Sender::Http2(_) => false,
+        }
     }
 
     /// May serve at once.
     fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.is_lost()
+        match &self.sender {
+            Sender::Http1(sender, watch) => sender.is_ready() && !watch.is_lost(),
+            Sender::Http2(sender) => sender.is_ready(),
+        }
     }
+
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender, _) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::Http1(sender, _) => sender.ready().await.is_ok(),
+            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    fn key(&self) -> Key {
+        (
+            self.endpoint.as_ptr(),
+            self.tls.as_ref().map(Arc::as_ptr),
+            self.http2,
+        )
+    }
+}
+
+/// Drives a connection in the background; says so when it breaks.
+fn drive(endpoint: &Endpoint, connection: impl Future<Output = hyper::Result<()>> + 'static) -> AbortHandle {
+    let address = endpoint.address;
+    let driver = tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "upstream connection ended");
+        }
+    });
+    driver.abort_handle()
 }
 
 /// Most fields of an answer's head; as many as hyper has room for without an allocation.
@@ -204,8 +257,8 @@ pub struct Pool {
     shelves: RefCell<HashMap<Key, Vec<Idle>>>,
 }
 
-/// An endpoint, and how TLS is spoken with it: two routes that want other things proven share no connection.
-type Key = (*const Endpoint, Option<*const Client>);
+/// An endpoint, how TLS is spoken with it, and whether HTTP/2: two routes that want other things proven share no connection.
+type Key = (*const Endpoint, Option<*const Client>, bool);
 
 #[derive(Debug)]
 struct Idle {
@@ -224,9 +277,14 @@ impl Pool {
     }
 
     /// The connection to `endpoint` that was used last, if it still stands; with TLS as `tls` speaks it.
-    pub fn take(&self, endpoint: &Arc<Endpoint>, tls: Option<&Arc<Client>>) -> Option<Connection> {
+    pub fn take(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        tls: Option<&Arc<Client>>,
+        http2: bool,
+    ) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.get_mut(&(Arc::as_ptr(endpoint), tls.map(Arc::as_ptr)))?;
+        let shelf = shelves.get_mut(&(Arc::as_ptr(endpoint), tls.map(Arc::as_ptr), http2))?;
         while let Some(idle) = shelf.pop() {
             if idle.since.elapsed() < self.limits.idle_age && idle.connection.is_ready() {
                 return Some(idle.connection);
@@ -243,14 +301,14 @@ impl Pool {
         if connection.is_ready() {
             return self.shelve(connection);
         }
-        if connection.sender.is_closed() || connection.is_lost() {
+        if connection.is_closed() || connection.is_lost() {
             return;
         }
         // The end of the exchange is still on its way through the driver.
         let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let ready = tokio::time::timeout(pool.limits.idle_age, connection.sender.ready()).await;
-            if matches!(ready, Ok(Ok(()))) {
+            let ready = tokio::time::timeout(pool.limits.idle_age, connection.ready()).await;
+            if matches!(ready, Ok(true)) {
                 pool.shelve(connection);
             }
         });
@@ -263,12 +321,7 @@ impl Pool {
         }
         connection.reused = true;
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves
-            .entry((
-                connection.endpoint.as_ptr(),
-                connection.tls.as_ref().map(Arc::as_ptr),
-            ))
-            .or_default();
+        let shelf = shelves.entry(connection.key()).or_default();
         if shelf.len() == self.limits.idle_per_endpoint {
             shelf.remove(0);
         }
@@ -289,7 +342,7 @@ impl Pool {
             shelf.retain(|idle| {
                 let connection = &idle.connection;
                 connection.endpoint.strong_count() > 0
-                    && !connection.sender.is_closed()
+                    && !connection.is_closed()
                     && idle.since.elapsed() < self.limits.idle_age
             });
             !shelf.is_empty()

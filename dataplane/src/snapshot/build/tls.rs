@@ -134,7 +134,7 @@ impl Builder {
         if let Some(client) = known.filter(|client| client.shows(shown.as_ref())) {
             return Ok(client);
         }
-        let client = Client::new(&tls.server_name, &tls.verify, shown, protocol.http2).map(Arc::new)?;
+        let client = Client::new(&tls.server_name, &tls.verify, shown).map(Arc::new)?;
         if self.clients.len() >= CLEAR_AT {
             self.clients.retain(|_, client| client.strong_count() > 0);
         }

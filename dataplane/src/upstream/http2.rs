@@ -1,0 +1,63 @@
+//! HTTP/2 towards endpoints (RFC 9113): one request at a time on a connection, as with HTTP/1.1, so that both are
+//! counted, kept and lost alike.
+
+use std::future::Future;
+
+use http::header;
+use http::uri::{Authority, Scheme, Uri};
+use http::{HeaderMap, Request, Version};
+use hyper::client::conn::http2::{self, Connection, SendRequest};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use super::body::RequestBody;
+use crate::tls::stream::Stream;
+
+/// What an endpoint may send of one answer before it is taken, and of all.
+const WINDOWS: (u32, u32) = (256 << 10, 1 << 20);
+
+/// Starts tasks on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Here;
+
+impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
+    fn execute(&self, task: F) {
+        drop(tokio::task::spawn_local(task));
+    }
+}
+
+/// Begins to speak; answers' heads may have up to `max_head` bytes.
+pub(super) async fn handshake(
+    stream: Stream,
+    max_head: usize,
+) -> hyper::Result<(
+    SendRequest<RequestBody>,
+    Connection<TokioIo<Stream>, RequestBody, Here>,
+)> {
+    http2::Builder::new(Here)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
+        .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
+        .handshake(TokioIo::new(stream))
+        .await
+}
+
+/// Writes the request as HTTP/2 has it: the host is in the target, and nothing speaks of the connection (RFC 9113
+/// section 8.2.2).
+pub(super) fn adapt(request: &mut Request<RequestBody>, tls: bool) {
+    let headers: &mut HeaderMap = request.headers_mut();
+    let host = headers.remove(header::HOST);
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+        headers.remove(name);
+    }
+    *request.version_mut() = Version::HTTP_2;
+    let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) else {
+        return;
+    };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = Some(authority);
+    // A path was there before.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
