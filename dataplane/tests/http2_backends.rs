@@ -161,13 +161,14 @@ async fn an_answer_that_breaks_off_does_not_end_cleanly() {
         let mut peer = Peer::connect(address);
         peer.send(get("/cut"));
         let head = peer.head().unwrap();
-        (status(&head), peer.rest())
+        let rest = (status(&head) == 200).then(|| peer.rest());
+        (status(&head), rest)
     });
     // The reset may overtake the head.
     match rest.await.unwrap() {
-        (502, _) => {}
-        (200, Ok(rest)) => assert!(!rest.ends_with(b"0\r\n\r\n"), "a clean end"),
-        (200, Err(_)) => {}
+        (502, None) => {}
+        (200, Some(Ok(rest))) => assert!(!rest.ends_with(b"0\r\n\r\n"), "a clean end"),
+        (200, Some(Err(_))) => {}
         (other, _) => panic!("{other}"),
     }
     proxy.stop().await;
