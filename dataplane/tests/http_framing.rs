@@ -147,7 +147,7 @@ fn runner(cases: u32) -> TestRunner {
 fn requests_are_read_in_one_way() {
     let (mut complete, mut damaged) = (0, 0);
     let seen = std::cell::RefCell::new((&mut complete, &mut damaged));
-    runner(40_000)
+    runner(15_000)
         .run(&(stream(REQUESTS), cuts()), |(bytes, cuts)| {
             let found = requests_agree(&bytes, &cuts);
             let mut seen = seen.borrow_mut();
@@ -164,7 +164,7 @@ fn requests_are_read_in_one_way() {
 
 #[test]
 fn answers_are_read_in_one_way() {
-    runner(40_000)
+    runner(15_000)
         .run(
             &(stream(ANSWERS), cuts(), any::<bool>()),
             |(bytes, cuts, head)| {

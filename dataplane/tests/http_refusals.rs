@@ -450,3 +450,22 @@ fn many_slow_heads_neither_reach_a_backend_nor_hold_up_others() {
     slow[199].send("\r\n\r\n");
     assert_eq!(status(&slow[199].answer().0), 200);
 }
+
+#[test]
+fn a_bad_chunk_breaks_both_sides_while_the_answer_is_under_way() {
+    let (ended, heard) = std::sync::mpsc::sync_channel(1);
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head();
+        peer.take("5\r\nhello\r\n".len());
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+        ended.send(peer.rest().unwrap_or_default()).unwrap();
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    client.send("POST / HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    assert_eq!(status(&client.head().unwrap()), 200);
+    client.take("4\r\nhalf\r\n".len());
+    client.send("5\nhello\r\n0\r\n\r\n");
+    assert_eq!(heard.recv_timeout(raw::PATIENCE).unwrap(), b"", "no clean end");
+    assert_eq!(client.rest().unwrap_or_default(), b"", "no clean end");
+}

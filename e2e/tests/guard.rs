@@ -50,6 +50,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "mio",
         ],
     ),
+    (
+        "dataplane/src/framing",
+        &["tokio", "hyper", "hyper_util", "http", "bytes", "tracing", "mio"],
+    ),
     ("controller/src", &["dataplane"]),
     ("dataplane/src", &["controller", "kube", "k8s_openapi"]),
     (

@@ -1,6 +1,7 @@
 //! Plain HTTP: a request goes to an endpoint over a pooled connection, its answer comes back.
 //!
-//! Bodies stream both ways, a chunk at a time; neither head is sent before it is checked.
+//! Bodies stream both ways, a chunk at a time; neither head is sent before it is checked. Of interim answers only
+//! 100 goes on, because hyper's server sends no other (RFC 9110 section 15.2 wants a proxy to forward all).
 
 use std::net::SocketAddr;
 use std::rc::Rc;

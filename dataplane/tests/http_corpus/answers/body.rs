@@ -61,7 +61,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("a size with 0x in an answer", size, "0x4\r\nevil\r\n0\r\n\r\n"),
         (
             "a size of 16 digits in an answer",
-            "CVE-2013-2028 kin",
+            "integer overflow, CVE-2013-2028 (nginx)",
             "0000000000000004\r\nevil\r\n0\r\n\r\n",
         ),
         (

@@ -93,7 +93,7 @@ fn fields() -> Vec<Row> {
         row("a space before an answer's colon", name, with("X : y")),
         row(
             "a space before the answer's length's colon",
-            "CVE-2019-16276 (Go) kin",
+            "RFC 9112 §5.1; CVE-2019-16276 (Go)",
             ok("Content-Length : 0\r\n", ""),
         ),
         row("a folded value in an answer", fold, with("X: y\r\n z")),
@@ -140,7 +140,7 @@ fn fields() -> Vec<Row> {
 }
 
 fn framing() -> Vec<Row> {
-    let source = "RFC 9112 §6.3; response smuggling (Kettle 2022)";
+    let source = "RFC 9112 §6.3; response smuggling (Doyhenard 2021)";
     let body = "5\r\nhello\r\n0\r\n\r\n";
     let mut rows = Vec::new();
     for length in [

@@ -96,7 +96,7 @@ fn wrong() -> Vec<Row> {
         ("a size below nothing", size, "-5\r\nhello\r\n0\r\n\r\n"),
         (
             "a size with 0x",
-            "CVE-2022-22720 kin; HTTP Garden",
+            "RFC 9112 §7.1; strtol, HTTP Garden",
             "0x5\r\nhello\r\n0\r\n\r\n",
         ),
         (
@@ -107,7 +107,7 @@ fn wrong() -> Vec<Row> {
         ("a space before the size", size, " 5\r\nhello\r\n0\r\n\r\n"),
         (
             "a space behind the size",
-            "CVE-2021-22960 (node)",
+            "RFC 9112 §7.1; HTTP Garden",
             "5 \r\nhello\r\n0\r\n\r\n",
         ),
         ("a tab behind the size", size, "5\t\r\nhello\r\n0\r\n\r\n"),
@@ -169,7 +169,7 @@ fn wrong() -> Vec<Row> {
         ("a space before a trailer's colon", trailer, "0\r\nX : y\r\n\r\n"),
         (
             "LF ends a trailer",
-            "CVE-2022-35256 (node) kin",
+            "RFC 9112 §7.1.2; CVE-2022-35256 (node)",
             "0\r\nX: y\n\r\n",
         ),
         ("CR in a trailer", trailer, "0\r\nX: y\rz\r\n\r\n"),
