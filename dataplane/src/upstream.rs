@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod body;
 pub mod connect;
+pub mod connection;
 pub mod gate;
 mod http2;
 pub mod lease;

@@ -23,22 +23,16 @@ pub(super) fn check<B>(
     is_handshake: bool,
 ) -> Result<(), Refusal> {
     let wanted = &route.route.tls;
-    match &arrival.secured {
-        Some(secured) => {
-            if is_misdirected(local, secured, target)
-                || wanted
-                    .client
-                    .as_ref()
-                    .is_some_and(|client| secured.entry.client() != Some(client))
-            {
-                let detail = "this connection was made for another name; ask again on one of its own";
-                return Err(Refusal::new(Reason::Misdirected, detail));
-            }
-        }
-        None if wanted.client.is_some() => {
-            return Err(insecure("clients must show a certificate here; use TLS"));
-        }
-        None => {}
+    let secured = arrival.secured.as_ref();
+    let proven = |client| secured.is_some_and(|secured| secured.entry.client() == Some(client));
+    if secured.is_some_and(|secured| is_misdirected(local, secured, target)) {
+        return Err(misdirected());
+    }
+    if wanted.client.as_ref().is_some_and(|client| !proven(client)) {
+        return Err(match secured {
+            Some(_) => misdirected(),
+            None => insecure("clients must show a certificate here; use TLS"),
+        });
     }
     if arrival.is_secure(request.headers(), &local.shared.trust) {
         return Ok(());
@@ -48,6 +42,11 @@ pub(super) fn check<B>(
         InsecurePolicy::Reject => Err(insecure("this is served with TLS only; write https:// or wss://")),
         InsecurePolicy::Redirect => Err(redirect(local, target, is_handshake)),
     }
+}
+
+fn misdirected() -> Refusal {
+    let detail = "this connection was made for another name; ask again on one of its own";
+    Refusal::new(Reason::Misdirected, detail)
 }
 
 fn insecure(detail: &'static str) -> Refusal {

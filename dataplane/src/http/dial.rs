@@ -14,7 +14,7 @@ use crate::tls::client::Client;
 use crate::tls::stream::Stream;
 use crate::upstream::balance;
 use crate::upstream::connect::{self, ConnectError};
-use crate::upstream::pool::Connection;
+use crate::upstream::connection::Connection;
 
 /// Endpoints tried for one request. Nothing was sent to those that failed.
 const ATTEMPTS: usize = 3;

@@ -25,9 +25,9 @@ use crate::http::dial::{Dial, Dialed, Purpose, Way};
 use crate::local::{Local, Trust};
 use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
+use crate::upstream::connection::Connection;
 use crate::upstream::gate::Gate;
 use crate::upstream::lease::Lease;
-use crate::upstream::pool::Connection;
 
 /// Forwards a request that `route` took.
 ///

@@ -19,7 +19,7 @@ use super::stream::Stream;
 use super::{provider, roots, versions};
 
 static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
-    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
     Arc::new(RootCertStore { roots })
 });
 

@@ -18,8 +18,8 @@ use crate::http::record::Record;
 use crate::local::Local;
 use crate::snapshot::RouteEntry;
 use crate::upstream::body::RequestBody;
+use crate::upstream::connection::Connection;
 use crate::upstream::lease::Lease;
-use crate::upstream::pool::Connection;
 
 /// How an endpoint answered.
 #[derive(Debug)]

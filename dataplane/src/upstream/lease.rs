@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::body::Upload;
-use super::pool::{Connection, Pool};
+use super::connection::Connection;
+use super::pool::Pool;
 use crate::snapshot::EndpointGuard;
 
 /// Dropped before its end, the connection is closed; finished, it may serve again.

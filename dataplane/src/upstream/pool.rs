@@ -9,23 +9,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::body::RequestBody;
-use super::socket::{EndpointIo, Watch};
-use crate::framing::{Asked, Bounds};
+use super::connection::{Connection, Key};
 use crate::snapshot::Endpoint;
 use crate::tls::client::Client;
-use crate::tls::stream::Stream;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -36,229 +27,12 @@ pub struct PoolLimits {
     pub idle_age: Duration,
 }
 
-/// A connection that speaks HTTP to an endpoint. Dropping it closes the socket at once.
-#[derive(Debug)]
-pub struct Connection {
-    sender: Sender,
-    _driver: Driver,
-    endpoint: Weak<Endpoint>,
-    /// How TLS is spoken on it.
-    tls: Option<Arc<Client>>,
-    /// HTTP/2 was wished for.
-    http2: bool,
-    reused: bool,
-    /// False for one that was asked to switch protocols, whatever it says, or that answered in HTTP/1.0.
-    reusable: bool,
-    switching: bool,
-}
-
-/// How requests go out.
-#[derive(Debug)]
-enum Sender {
-    Http1(http1::SendRequest<RequestBody>, Rc<Watch>),
-    Http2(http2::SendRequest<RequestBody>),
-}
-
-/// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
-/// 101. Never comes if the connection must not be used.
-#[derive(Debug)]
-pub struct Switched(oneshot::Receiver<(Stream, Bytes)>);
-
-impl Switched {
-    /// Waits for hyper to let go of the socket.
-    pub async fn socket(self) -> Option<(Stream, Bytes)> {
-        self.0.await.ok()
-    }
-}
-
-#[derive(Debug)]
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Connection {
-    /// Speaks HTTP on a fresh socket, HTTP/2 if `http2` and if the endpoint does not prefer the other over TLS; answers'
-    /// heads may have up to `max_head` bytes. Must be called on a `LocalSet`.
-    ///
-    /// # Errors
-    /// None in practice: hyper sends nothing yet.
-    pub async fn open(
-        stream: Stream,
-        endpoint: &Arc<Endpoint>,
-        tls: Option<&Arc<Client>>,
-        http2: bool,
-        max_head: usize,
-    ) -> hyper::Result<Self> {
-        let speaks_http2 = http2 && (tls.is_none() || stream.speaks_http2());
-        let (sender, driver) = if speaks_http2 {
-            let (sender, connection) = super::http2::handshake(stream, max_head).await?;
-            (Sender::Http2(sender), drive(endpoint, connection))
-        } else {
-            let watch = watch(max_head);
-            let io = EndpointIo::new(stream, Rc::clone(&watch));
-            let (sender, connection) = builder(max_head).handshake(io).await?;
-            (Sender::Http1(sender, watch), drive(endpoint, connection))
-        };
-        let mut connection = Self::new(sender, driver, endpoint, false);
-        connection.tls = tls.cloned();
-        connection.http2 = http2;
-        Ok(connection)
-    }
-
-    /// The same for one request that asks to switch protocols.
-    ///
-    /// # Errors
-    /// As [`Connection::open`].
-    pub async fn open_to_switch(
-        stream: Stream,
-        endpoint: &Arc<Endpoint>,
-        max_head: usize,
-    ) -> hyper::Result<(Self, Switched)> {
-        let watch = watch(max_head);
-        let io = EndpointIo::new(stream, Rc::clone(&watch));
-        let (sender, connection) = builder(max_head).handshake(io).await?;
-        let (give, switched) = oneshot::channel();
-        let address = endpoint.address;
-        let driver = tokio::task::spawn_local(async move {
-            match connection.without_shutdown().await {
-                // Nobody waits for it if the answer was another than 101; then it closes here.
-                Ok(parts) => drop(give.send((parts.io.into_inner(), parts.read_buf))),
-                Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
-            }
-        });
-        let sender = Sender::Http1(sender, watch);
-        let connection = Self::new(sender, driver.abort_handle(), endpoint, true);
-        Ok((connection, Switched(switched)))
-    }
-
-    fn new(sender: Sender, driver: AbortHandle, endpoint: &Arc<Endpoint>, switching: bool) -> Self {
-        Self {
-            sender,
-            _driver: Driver(driver),
-            endpoint: Arc::downgrade(endpoint),
-            tls: None,
-            http2: false,
-            reused: false,
-            reusable: !switching,
-            switching,
-        }
-    }
-
-    /// It has answered before, so that its end may cross with the next request.
-    pub fn reused(&self) -> bool {
-        self.reused
-    }
-
-    /// Sends a request.
-    ///
-    /// # Errors
-    /// The error has the request in it if nothing of it was sent.
-    pub async fn send(
-        &mut self,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
-        match &mut self.sender {
-            Sender::Http1(sender, watch) => {
-                watch.ask(Asked {
-                    head: request.method() == Method::HEAD,
-                    upgrade: self.switching,
-                });
-                let response = sender.try_send_request(request).await.map_err(Box::new)?;
-                // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
-                self.reusable &= response.version() == Version::HTTP_11;
-                Ok(response)
-            }
-            Sender::Http2(sender) => {
-                super::http2::adapt(&mut request, self.tls.is_some());
-                sender.try_send_request(request).await.map_err(Box::new)
-            }
-        }
-    }
-
-    /// Something that its endpoint sent is not HTTP, or answers nothing.
-    pub fn is_lost(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(_, watch) => watch.is_lost(),
-            Sender::Http2(_) => false,
-        }
-    }
-
-    /// May serve at once.
-    fn is_ready(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(sender, watch) => sender.is_ready() && !watch.is_lost(),
-            Sender::Http2(sender) => sender.is_ready(),
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(sender, _) => sender.is_closed(),
-            Sender::Http2(sender) => sender.is_closed(),
-        }
-    }
-
-    async fn ready(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::Http1(sender, _) => sender.ready().await.is_ok(),
-            Sender::Http2(sender) => sender.ready().await.is_ok(),
-        }
-    }
-
-    fn key(&self) -> Key {
-        (
-            self.endpoint.as_ptr(),
-            self.tls.as_ref().map(Arc::as_ptr),
-            self.http2,
-        )
-    }
-}
-
-/// Drives a connection in the background; says so when it breaks.
-fn drive(endpoint: &Endpoint, connection: impl Future<Output = hyper::Result<()>> + 'static) -> AbortHandle {
-    let address = endpoint.address;
-    let driver = tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "upstream connection ended");
-        }
-    });
-    driver.abort_handle()
-}
-
-/// Most fields of an answer's head; as many as hyper has room for without an allocation.
-const MAX_FIELDS: usize = 100;
-
-fn watch(max_head: usize) -> Rc<Watch> {
-    Watch::new(Bounds {
-        line: max_head,
-        head: max_head,
-        fields: MAX_FIELDS,
-    })
-}
-
-/// What every connection to an endpoint is made with.
-fn builder(max_head: usize) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .preserve_header_case(true)
-        .max_buf_size(max_head)
-        .max_header_size(max_head);
-    builder
-}
-
 /// The idle connections of one worker.
 #[derive(Debug)]
 pub struct Pool {
     limits: PoolLimits,
     shelves: RefCell<HashMap<Key, Vec<Idle>>>,
 }
-
-/// An endpoint, how TLS is spoken with it, and whether HTTP/2: two routes that want other things proven share no connection.
-type Key = (*const Endpoint, Option<*const Client>, bool);
 
 #[derive(Debug)]
 struct Idle {

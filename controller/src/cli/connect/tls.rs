@@ -77,7 +77,7 @@ fn config(args: &Args) -> anyhow::Result<ClientConfig> {
 
 fn roots(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let Some(file) = file else {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
         return Ok(RootCertStore { roots });
     };
     let mut roots = RootCertStore::empty();
