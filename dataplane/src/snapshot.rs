@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use routetable::matching::{Index, RequestView};
-use routetable::{EndpointSet, EndpointSetId, EndpointState, ObjectId, Route, RouteId};
+use routetable::{EndpointSet, EndpointSetId, EndpointState, ObjectId, ProxyVersion, Route, RouteId};
 
 use self::names::NameEntry;
 use self::shards::Shards;
@@ -126,10 +126,19 @@ pub struct BackendEntry {
     pub weight: u32,
     /// The endpoints, whichever they are at the moment.
     pub slot: Arc<EndpointSlot>,
-    /// How TLS is spoken with them, if it is.
+    /// How they are spoken to.
+    pub protocol: Protocol,
+}
+
+/// How an endpoint is spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct Protocol {
+    /// How TLS is spoken, if it is.
     pub tls: Option<Arc<Client>>,
-    /// They speak HTTP/2.
+    /// HTTP/2 is spoken.
     pub http2: bool,
+    /// A header in front of all says who the client is.
+    pub proxy_header: Option<ProxyVersion>,
 }
 
 /// The changing endpoints of one Service port. Routes point here; an EndpointSlice's churn is one

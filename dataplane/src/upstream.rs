@@ -8,4 +8,5 @@ pub mod gate;
 mod http2;
 pub mod lease;
 pub mod pool;
+pub mod proxy_header;
 mod socket;

@@ -116,6 +116,7 @@ async fn a_backend_of_http2_is_spoken_to_with_prior_knowledge() {
     let protocol = BackendProtocol {
         http2: true,
         tls: None,
+        proxy_header: None,
     };
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(protocol)]);
     let post = format!(
@@ -154,6 +155,7 @@ async fn an_answer_that_breaks_off_does_not_end_cleanly() {
     let protocol = BackendProtocol {
         http2: true,
         tls: None,
+        proxy_header: None,
     };
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(protocol)]);
     let address = proxy.address;
@@ -190,6 +192,7 @@ async fn over_tls_the_backend_chooses() {
         Rule::new(path, &[address]).protocol(BackendProtocol {
             http2,
             tls: tls.clone(),
+            proxy_header: None,
         })
     };
     let proxy = Proxy::start(&[rule("/two", true), rule("/one", false)]);

@@ -11,6 +11,7 @@ mod raw;
 use dataplane::local::Trust;
 use proxy::{Proxy, Rule};
 use raw::{Backend, Peer, field, status};
+use routetable::{BackendProtocol, ProxyVersion};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: test.example\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n\
                        X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n\r\n";
@@ -114,4 +115,64 @@ fn a_session_has_the_client_of_its_proxy_header() {
     assert_eq!(client.take(heard.len()), heard);
     drop(client);
     assert_eq!(proxy.record()["client"], "[2001:db8::7]:4711");
+}
+
+#[test]
+fn a_backend_is_told_who_the_client_is() {
+    // Answers with the header that came first, however it came.
+    let backend = Backend::start(|_, mut peer| {
+        let mut first = peer.take(12);
+        let rest = if first.starts_with(b"PROXY ") {
+            while !first.ends_with(b"\r\n") {
+                first.extend(peer.take(1));
+            }
+            String::from_utf8(first).unwrap().trim_end().to_owned()
+        } else {
+            format!("{:?}", peer.take(16))
+        };
+        while let Some(head) = peer.head() {
+            if head.contains("Sec-WebSocket-Key") {
+                peer.send(handshake::agree(""));
+                peer.send(handshake::text(&rest));
+                continue;
+            }
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{rest}",
+                rest.len()
+            ));
+        }
+    });
+    let rule = |path: &str, version| {
+        Rule::new(path, &[backend.address]).protocol(BackendProtocol {
+            http2: false,
+            tls: None,
+            proxy_header: Some(version),
+        })
+    };
+    let proxy = Proxy::trusting(
+        &[rule("/text", ProxyVersion::V1), rule("/binary", ProxyVersion::V2)],
+        Trust {
+            proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            proxy_protocol: true,
+        },
+    );
+    let mut client = Peer::connect(proxy.address);
+    client.send("PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n");
+    for _ in 0..2 {
+        client.send("GET /text HTTP/1.1\r\nHost: test.example\r\n\r\n");
+        assert_eq!(client.answer().1, "PROXY TCP4 192.0.2.7 192.0.2.1 4711 443");
+    }
+    client.send("GET /binary HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    assert_eq!(
+        client.answer().1,
+        "[33, 17, 0, 12, 192, 0, 2, 7, 192, 0, 2, 1, 18, 103, 1, 187]"
+    );
+    // A connection that was opened in one client's name serves no other.
+    let mut other = Peer::connect(proxy.address);
+    other.send("PROXY TCP4 192.0.2.8 192.0.2.1 4712 443\r\n");
+    other.send(handshake::ask("/text", ""));
+    assert_eq!(status(&other.head().unwrap()), 101);
+    let text = handshake::text("PROXY TCP4 192.0.2.8 192.0.2.1 4712 443");
+    assert_eq!(other.take(text.len()), text);
+    assert_eq!(backend.connections(), 4);
 }

@@ -56,6 +56,7 @@ async fn backend(config: ServerConfig) -> (SocketAddr, Arc<[AtomicUsize; 2]>) {
 fn over_tls(server_name: &str, verify: Verify, certificate: Option<&str>) -> BackendProtocol {
     BackendProtocol {
         http2: false,
+        proxy_header: None,
         tls: Some(BackendTls {
             server_name: server_name.into(),
             verify,

@@ -18,8 +18,9 @@ pub mod wire;
 pub use id::{CertificateId, EndpointSetId, ObjectId, RouteId, ServerNameId};
 pub use model::{
     BackendProtocol, BackendTls, Certificate, ClientValidation, Endpoint, EndpointSet, EndpointState,
-    HostPattern, InsecurePolicy, ObjectKind, ObjectRef, PathMatch, PrivateKey, Route, RouteMatch, RouteTable,
-    RouteTls, ServerName, TlsVersion, ValueMatch, ValuePattern, Verify, WeightedBackend,
+    HostPattern, InsecurePolicy, ObjectKind, ObjectRef, PathMatch, PrivateKey, ProxyVersion, Route,
+    RouteMatch, RouteTable, RouteTls, ServerName, TlsVersion, ValueMatch, ValuePattern, Verify,
+    WeightedBackend,
 };
 pub use policy::Timeouts;
 pub use shared_map::SharedMap;

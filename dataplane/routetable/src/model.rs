@@ -12,8 +12,8 @@ use crate::policy::Timeouts;
 use crate::shared_map::SharedMap;
 
 pub use self::tls::{
-    BackendProtocol, BackendTls, Certificate, ClientValidation, InsecurePolicy, PrivateKey, RouteTls,
-    ServerName, TlsVersion, Verify,
+    BackendProtocol, BackendTls, Certificate, ClientValidation, InsecurePolicy, PrivateKey, ProxyVersion,
+    RouteTls, ServerName, TlsVersion, Verify,
 };
 
 /// Everything the data plane serves, at one version.

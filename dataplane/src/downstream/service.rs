@@ -137,12 +137,13 @@ impl Answerer {
         let trust = &local.shared.trust;
         let parts = forward::request_head(parts, &target, &self.client.arrival, client, trust, &body);
         let request = Request::from_parts(parts, body);
+        let ends = (client, self.client.arrival.ends.1);
         let Some(offer) = offer else {
-            let (response, lease) = forward::forward(local, &route, request, record).await?;
+            let (response, lease) = forward::forward(local, &route, request, ends, record).await?;
             return Ok(Passed::Answered(response, lease));
         };
         Ok(
-            match exchange::request_websocket(local, &route, &offer, request, record).await? {
+            match exchange::request_websocket(local, &route, &offer, request, ends, record).await? {
                 Answer::Switched(response, pending) => Passed::Switched(response, pending),
                 Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
             },

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::forwarded::Ends;
 use super::record::Record;
 use crate::error::{Reason, Refusal};
 use crate::local::Local;
-use crate::snapshot::{BackendEntry, Endpoint, EndpointGuard, EndpointSlot, RouteEntry};
-use crate::tls::client::Client;
+use crate::snapshot::{BackendEntry, Endpoint, EndpointGuard, EndpointSlot, Protocol, RouteEntry};
 use crate::tls::stream::Stream;
 use crate::upstream::balance;
-use crate::upstream::connect::{self, ConnectError};
+use crate::upstream::connect::{self, Approach, ConnectError};
 use crate::upstream::connection::Connection;
+use crate::upstream::proxy_header;
 
 /// Endpoints tried for one request. Nothing was sent to those that failed.
 const ATTEMPTS: usize = 3;
@@ -24,10 +25,8 @@ const ATTEMPTS: usize = 3;
 pub struct Dialed {
     /// The backend it belongs to.
     pub slot: Arc<EndpointSlot>,
-    /// How TLS is spoken with it.
-    pub tls: Option<Arc<Client>>,
-    /// It speaks HTTP/2.
-    pub http2: bool,
+    /// How it is spoken to.
+    pub protocol: Protocol,
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// Counts the work at it.
@@ -64,6 +63,8 @@ pub struct Dial<'a> {
     pub route: &'a Arc<RouteEntry>,
     /// What for.
     pub purpose: Purpose,
+    /// The client, and the address that it connected to.
+    pub ends: Ends,
     /// When the request as a whole has waited long enough.
     pub deadline: Instant,
 }
@@ -92,8 +93,7 @@ impl Dial<'_> {
                 Ok(way) => {
                     return Ok(Dialed {
                         slot: Arc::clone(slot),
-                        tls: pick.backend.tls.clone(),
-                        http2: pick.backend.http2,
+                        protocol: pick.backend.protocol.clone(),
                         endpoint,
                         guard,
                         way,
@@ -112,9 +112,9 @@ impl Dial<'_> {
     }
 
     async fn connect(&self, backend: &BackendEntry, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
-        let tls = backend.tls.as_ref();
+        let protocol = &backend.protocol;
         if self.purpose == Purpose::Request
-            && let Some(connection) = self.local.pool.take(endpoint, tls, backend.http2)
+            && let Some(connection) = self.local.pool.take(endpoint, protocol)
         {
             return Ok(Way::Idle(connection));
         }
@@ -124,9 +124,15 @@ impl Dial<'_> {
             .connect
             .min(self.deadline.saturating_duration_since(begun));
         let silence = self.local.shared.limits.silence;
-        let http2 = backend.http2 && self.purpose != Purpose::Session;
-        let tls = tls.map(|tls| (tls.as_ref(), http2));
-        let stream = connect::connect(endpoint.address, tls, timeout, silence).await?;
+        let way = Approach {
+            address: endpoint.address,
+            header: protocol
+                .proxy_header
+                .map(|version| proxy_header::bytes(version, self.ends)),
+            tls: protocol.tls.as_deref(),
+            http2: protocol.http2 && self.purpose != Purpose::Session,
+        };
+        let stream = connect::connect(way, timeout, silence).await?;
         self.local
             .shared
             .metrics

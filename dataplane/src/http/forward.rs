@@ -15,7 +15,7 @@ use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
-use super::forwarded::{self, Arrival};
+use super::forwarded::{self, Arrival, Ends};
 use super::header as fields;
 use super::record::Record;
 use super::respond;
@@ -37,6 +37,7 @@ pub async fn forward(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
     mut request: Request<RequestBody>,
+    ends: Ends,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let upload = request.body().upload();
@@ -47,6 +48,7 @@ pub async fn forward(
             local,
             route,
             purpose,
+            ends,
             deadline: record.started() + route.route.timeouts.handshake,
         };
         let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
@@ -80,15 +82,9 @@ async fn connect(
         Way::Idle(connection) => connection,
         Way::Fresh(stream) => {
             let max_head = local.shared.limits.max_head_size;
-            Connection::open(
-                stream,
-                &dialed.endpoint,
-                dialed.tls.as_ref(),
-                dialed.http2,
-                max_head,
-            )
-            .await
-            .map_err(|_| broken())?
+            Connection::open(stream, &dialed.endpoint, &dialed.protocol, max_head)
+                .await
+                .map_err(|_| broken())?
         }
     };
     Ok((connection, dialed.slot, dialed.guard))

@@ -16,7 +16,9 @@ use routetable::wire::{ItemError, ResourceId};
 use routetable::{EndpointSet, EndpointSetId, ObjectId, Route};
 
 pub use self::tls::TlsBasis;
-use super::{BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, RouteEntry, Snapshot, claim, listed};
+use super::{
+    BackendEntry, Endpoint, EndpointSlot, LiveEndpoint, Protocol, RouteEntry, Snapshot, claim, listed,
+};
 
 /// Keeps the snapshot that the workers read up to date.
 #[derive(Debug)]
@@ -183,8 +185,11 @@ impl Builder {
             backends.push(BackendEntry {
                 weight: backend.weight,
                 slot,
-                tls: tls.transpose()?,
-                http2: protocol.http2,
+                protocol: Protocol {
+                    tls: tls.transpose()?,
+                    http2: protocol.http2,
+                    proxy_header: protocol.proxy_header,
+                },
             });
         }
         let entry = Arc::new(RouteEntry::new(Arc::clone(route), backends));

@@ -13,6 +13,7 @@ use super::handover::Pending;
 use super::handshake::{self, Offer};
 use crate::error::{Reason, Refusal};
 use crate::http::dial::{Dial, Dialed, Purpose, Way};
+use crate::http::forwarded::Ends;
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
@@ -39,6 +40,7 @@ pub async fn request_websocket(
     route: &Arc<RouteEntry>,
     offer: &Offer,
     mut request: Request<RequestBody>,
+    ends: Ends,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
     let permit = admit(local)?;
@@ -47,6 +49,7 @@ pub async fn request_websocket(
         local,
         route,
         purpose: Purpose::Session,
+        ends,
         deadline,
     };
     let dialed = dial.dial(record).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::error::Reason;
@@ -37,21 +38,32 @@ impl ConnectError {
     }
 }
 
-/// Connects, with `tls` if the backend is spoken to so; the flag offers HTTP/2.
+/// The way to an endpoint.
+#[derive(Debug)]
+pub struct Approach<'a> {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What is said first, before TLS.
+    pub header: Option<Vec<u8>>,
+    /// How TLS is spoken, if it is.
+    pub tls: Option<&'a Client>,
+    /// TLS offers HTTP/2.
+    pub http2: bool,
+}
+
+/// Connects.
 ///
 /// # Errors
 /// The connection was refused or unreachable, or did not stand within `timeout`.
-pub async fn connect(
-    address: SocketAddr,
-    tls: Option<(&Client, bool)>,
-    timeout: Duration,
-    silence: Silence,
-) -> Result<Stream, ConnectError> {
+pub async fn connect(way: Approach<'_>, timeout: Duration, silence: Silence) -> Result<Stream, ConnectError> {
     let connected = async {
-        let socket = TcpStream::connect(address).await?;
+        let mut socket = TcpStream::connect(way.address).await?;
         tune(&socket, silence)?;
-        match tls {
-            Some((tls, http2)) => tls.connect(socket, http2).await.map_err(ConnectError::Tls),
+        if let Some(header) = &way.header {
+            socket.write_all(header).await?;
+        }
+        match way.tls {
+            Some(tls) => tls.connect(socket, way.http2).await.map_err(ConnectError::Tls),
             None => Ok(Stream::Plain(socket)),
         }
     };

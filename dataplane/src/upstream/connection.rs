@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use super::body::RequestBody;
 use super::socket::{EndpointIo, Watch};
 use crate::framing::{Asked, Bounds};
-use crate::snapshot::Endpoint;
+use crate::snapshot::{Endpoint, Protocol};
 use crate::tls::client::Client;
 use crate::tls::stream::Stream;
 
@@ -63,7 +63,7 @@ impl Drop for Driver {
 }
 
 impl Connection {
-    /// Speaks HTTP on a fresh socket, HTTP/2 if `http2` and if the endpoint does not prefer the other over TLS; answers'
+    /// Speaks HTTP on a fresh socket, HTTP/2 if `protocol` says so and the endpoint does not prefer the other over TLS; answers'
     /// heads may have up to `max_head` bytes. Must be called on a `LocalSet`.
     ///
     /// # Errors
@@ -71,11 +71,10 @@ impl Connection {
     pub async fn open(
         stream: Stream,
         endpoint: &Arc<Endpoint>,
-        tls: Option<&Arc<Client>>,
-        http2: bool,
+        protocol: &Protocol,
         max_head: usize,
     ) -> hyper::Result<Self> {
-        let speaks_http2 = http2 && (tls.is_none() || stream.speaks_http2());
+        let speaks_http2 = protocol.http2 && (protocol.tls.is_none() || stream.speaks_http2());
         let (sender, driver) = if speaks_http2 {
             let (sender, connection) = super::http2::handshake(stream, max_head).await?;
             (Sender::Http2(sender), drive(endpoint, connection))
@@ -86,8 +85,10 @@ impl Connection {
             (Sender::Http1(sender, watch), drive(endpoint, connection))
         };
         let mut connection = Self::new(sender, driver, endpoint, false);
-        connection.tls = tls.cloned();
-        connection.http2 = http2;
+        connection.tls.clone_from(&protocol.tls);
+        connection.http2 = protocol.http2;
+        // Its header speaks for one client.
+        connection.reusable = protocol.proxy_header.is_none();
         Ok(connection)
     }
 
@@ -235,3 +236,9 @@ fn builder(max_head: usize) -> http1::Builder {
 /// An endpoint, how TLS is spoken with it, and whether HTTP/2: two routes that want other things proven share no
 /// connection.
 pub(super) type Key = (*const Endpoint, Option<*const Client>, bool);
+
+/// Where connections to an endpoint are kept that speak like this.
+pub(super) fn key(endpoint: &Arc<Endpoint>, protocol: &Protocol) -> Key {
+    let tls = protocol.tls.as_ref().map(Arc::as_ptr);
+    (Arc::as_ptr(endpoint), tls, protocol.http2)
+}

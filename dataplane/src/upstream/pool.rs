@@ -14,9 +14,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::{Connection, Key};
-use crate::snapshot::Endpoint;
-use crate::tls::client::Client;
+use super::connection::{Connection, Key, key};
+use crate::snapshot::{Endpoint, Protocol};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +49,10 @@ impl Pool {
         })
     }
 
-    /// The connection to `endpoint` that was used last, if it still stands; with TLS as `tls` speaks it.
-    pub fn take(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        tls: Option<&Arc<Client>>,
-        http2: bool,
-    ) -> Option<Connection> {
+    /// The connection to `endpoint` that was used last, if it still stands; it speaks as `protocol` says.
+    pub fn take(&self, endpoint: &Arc<Endpoint>, protocol: &Protocol) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.get_mut(&(Arc::as_ptr(endpoint), tls.map(Arc::as_ptr), http2))?;
+        let shelf = shelves.get_mut(&key(endpoint, protocol))?;
         while let Some(idle) = shelf.pop() {
             if idle.since.elapsed() < self.limits.idle_age && idle.connection.is_ready() {
                 return Some(idle.connection);

@@ -96,6 +96,17 @@ pub struct BackendProtocol {
     pub http2: bool,
     /// TLS.
     pub tls: Option<BackendTls>,
+    /// A header in front of all that says who the client is.
+    pub proxy_header: Option<ProxyVersion>,
+}
+
+/// A version of the PROXY protocol (HAProxy's proxy-protocol.txt).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// TLS towards a backend.

@@ -156,6 +156,7 @@ mod tests {
                 weight: 1,
                 protocol: BackendProtocol {
                     http2: false,
+                    proxy_header: None,
                     tls: Some(BackendTls {
                         server_name: server_name.into(),
                         verify,

@@ -57,8 +57,7 @@ fn route(backends: Vec<(u32, Arc<EndpointSlot>)>) -> RouteEntry {
             .map(|(weight, slot)| BackendEntry {
                 weight,
                 slot,
-                tls: None,
-                http2: false,
+                protocol: crate::snapshot::Protocol::default(),
             })
             .collect(),
         series: Default::default(),

@@ -46,6 +46,7 @@ fn route() -> Route {
             weight: 1,
             protocol: BackendProtocol {
                 http2: true,
+                proxy_header: Some(ProxyVersion::V2),
                 tls: Some(BackendTls {
                     server_name: "b".into(),
                     verify: Verify::System,
@@ -200,7 +201,7 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
             ToDataplane::SnapshotRoutes(vec![Arc::new(route())]),
             "02018202010470726f6404636861740672756c652d3080c49fd50c030003000103622e630205612e\
              622e630301052f636861740103782d6100013101017101022e2b0101630001320104636861740002\
-             2f780000000002042f792e2a000000000109010101016200010505000a0001901c00010180cab5ee\
+             2f780000000002042f792e2a0000000001090101010162000105010105000a0001901c00010180cab5ee\
              0101010102070801",
         ),
         (
@@ -226,7 +227,7 @@ pub(super) fn messages() -> (Golden<ToController>, Golden<ToDataplane>) {
                 digest,
             }),
             "06ac0202ac020308008202010470726f6404636861740672756c652d3080c49fd50c030000000109\
-             010101016200010505000a0001901c00010180cab5ee010101010207080101090470726f64046368\
+             0101010162000105010105000a0001901c00010180cab5ee010101010207080101090470726f64046368\
              6174046874747000048202050902050470726f6403746c7302020102010301040306020161010501\
              01010207080106050706edfd03",
         ),
