@@ -83,17 +83,19 @@ fn secret_name() -> impl Strategy<Value = &'static str> {
 /// A Secret that holds a good pair, one that does not fit, something broken, or only authorities.
 fn secret() -> impl Strategy<Value = Entry> {
     let kind = select(vec!["Opaque", "kubernetes.io/tls", "kubernetes.io/tls"]);
-    (namespace(), select(vec!["tls", "other"]), kind, 0..6_usize).prop_map(|(namespace, name, kind, content)| {
-        let (chain, key) = &PAIRS[content % 2];
-        let data = match content {
-            0..=2 => json!({"tls.crt": chain, "tls.key": key, "ca.crt": chain}),
-            3 => json!({"tls.crt": chain, "tls.key": PAIRS[0].1, "ca.crt": "broken"}),
-            4 => json!({"tls.crt": "broken", "tls.key": "broken"}),
-            _ => json!({"ca.crt": format!("{chain}{chain}")}),
-        };
-        let value = json!({"metadata": {"name": name}, "type": kind, "stringData": data});
-        entry(Kind::Secret, namespace, name, value)
-    })
+    (namespace(), select(vec!["tls", "other"]), kind, 0..6_usize).prop_map(
+        |(namespace, name, kind, content)| {
+            let (chain, key) = &PAIRS[content % 2];
+            let data = match content {
+                0..=2 => json!({"tls.crt": chain, "tls.key": key, "ca.crt": chain}),
+                3 => json!({"tls.crt": chain, "tls.key": PAIRS[0].1, "ca.crt": "broken"}),
+                4 => json!({"tls.crt": "broken", "tls.key": "broken"}),
+                _ => json!({"ca.crt": format!("{chain}{chain}")}),
+            };
+            let value = json!({"metadata": {"name": name}, "type": kind, "stringData": data});
+            entry(Kind::Secret, namespace, name, value)
+        },
+    )
 }
 
 /// `spec.tls` of an Ingress.
@@ -124,11 +126,11 @@ fn block() -> impl Strategy<Value = Option<Value>> {
 
 /// `backendRefs[].tls`.
 fn backend_tls() -> impl Strategy<Value = Option<Value>> {
-    let authority = secret_name().prop_map(|authority| {
-        json!({"hostname": "app.internal", "verify": "CA", "caRef": {"name": authority}})
-    });
-    let shown = secret_name()
-        .prop_map(|shown| json!({"hostname": "app.internal", "clientCertSecretName": shown}));
+    let authority = secret_name().prop_map(
+        |authority| json!({"hostname": "app.internal", "verify": "CA", "caRef": {"name": authority}}),
+    );
+    let shown =
+        secret_name().prop_map(|shown| json!({"hostname": "app.internal", "clientCertSecretName": shown}));
     let fixed = select(vec![json!({"verify": "Skip"}), json!({"verify": "CA"})]);
     prop::option::of(prop_oneof![authority, shown, fixed])
 }
@@ -163,7 +165,12 @@ fn ingress() -> impl Strategy<Value = Entry> {
             }
             let mut metadata = metadata(name, year);
             metadata["annotations"] = annotations;
-            entry(Kind::Ingress, namespace, name, json!({"metadata": metadata, "spec": spec}))
+            entry(
+                Kind::Ingress,
+                namespace,
+                name,
+                json!({"metadata": metadata, "spec": spec}),
+            )
         })
 }
 
@@ -176,15 +183,19 @@ fn route() -> impl Strategy<Value = Entry> {
     let kind = select(vec!["PathPrefix", "Exact", "RegularExpression"]);
     let matched = (path(), kind, condition)
         .prop_map(|(path, kind, headers)| json!({"path": {"type": kind, "value": path}, "headers": headers}));
-    let rule = (prop::collection::vec(matched, 0..3), service(), -1..3, backend_tls()).prop_map(
-        |(matches, service, weight, tls)| {
+    let rule = (
+        prop::collection::vec(matched, 0..3),
+        service(),
+        -1..3,
+        backend_tls(),
+    )
+        .prop_map(|(matches, service, weight, tls)| {
             let mut backend = json!({"name": service, "port": 80, "weight": weight});
             if let Some(tls) = tls {
                 backend["tls"] = tls;
             }
             json!({"matches": matches, "backendRefs": [backend]})
-        },
-    );
+        });
     let idle = select(vec!["1h", "0s", "1d"]);
     let hosts = prop::collection::vec(host(), 0..3);
     (

@@ -25,8 +25,8 @@ use super::refs::Refs;
 use super::report::Report;
 use super::tls::Secrets;
 use crate::world::{Name, ObjectKey, Service, ServicePort, Slices, World};
-use protocol::Known;
 pub(super) use protocol::Shown;
+use protocol::{Known, Notes};
 pub(super) use sets::Sets;
 
 /// Resolves references and keeps the endpoint sets they lead to.
@@ -146,7 +146,8 @@ impl<'a> Resolver<'a> {
                 Target::Host(.., port) => *port,
             },
         };
-        let protocol = self.protocol(&known, backend, shown, refs, report)?;
+        let mut notes = Notes { shown, refs, report };
+        let protocol = self.protocol(&known, backend, &mut notes)?;
         let (set, found) = self
             .sets
             .get(name, port::written(&backend.port), || match target {

@@ -47,7 +47,7 @@ pub struct WebSocketRouteSpec {
     /// Virtual hosts: DNS names whose first label may be `*`, or the single entry `*`.
     #[schemars(schema_with = "hostnames_schema")]
     pub hostnames: Vec<String>,
-    /// TLS towards clients; both, with TLS and without, are served if absent.
+    /// TLS towards clients; requests with TLS and without are served alike if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// Rules, each with its own matches and backends.

@@ -119,7 +119,12 @@ fn a_secret_that_breaks_keeps_what_it_held() {
     let secret = |world: &World| Arc::clone(world.secrets.get(&name).unwrap());
     let first = secret(&kept);
     let usable = first.certificate.usable().unwrap();
-    for broken in [tls(&chain, &other_key), tls("", ""), tls("none", &key), tls(&chain, &other_key)] {
+    for broken in [
+        tls(&chain, &other_key),
+        tls("", ""),
+        tls("none", &key),
+        tls(&chain, &other_key),
+    ] {
         kept.apply(&broken.0, Some(&broken.1));
         let now = secret(&kept);
         assert_eq!(now.certificate.usable(), Some(usable));
@@ -134,5 +139,8 @@ fn a_secret_that_breaks_keeps_what_it_held() {
     let broken = tls(&chain, &other_key);
     kept.apply(&broken.0, None);
     kept.apply(&broken.0, Some(&broken.1));
-    assert!(secret(&kept).certificate.usable().is_none(), "what was deleted is gone");
+    assert!(
+        secret(&kept).certificate.usable().is_none(),
+        "what was deleted is gone"
+    );
 }

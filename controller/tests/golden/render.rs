@@ -2,8 +2,8 @@
 
 use controller::compile::{Compiled, Finding, ObjectStatus, Outcome};
 use routetable::{
-    BackendProtocol, CertificateId, ClientValidation, InsecurePolicy, PathMatch, Route, RouteMatch, RouteTable,
-    ServerName, Timeouts, TlsVersion, ValueMatch, ValuePattern, Verify,
+    BackendProtocol, CertificateId, ClientValidation, InsecurePolicy, PathMatch, Route, RouteMatch,
+    RouteTable, ServerName, Timeouts, TlsVersion, ValueMatch, ValuePattern, Verify,
 };
 use serde_json::{Map, Value, json};
 
@@ -59,7 +59,10 @@ fn secret_name(id: CertificateId, table: &RouteTable) -> String {
     let certificate = certificate.expect("sound tables hold every certificate that something refers to");
     let chain = certificate.chain.len();
     assert!(!certificate.key.0.is_empty());
-    format!("{}/{} ({chain} in its chain)", certificate.namespace, certificate.secret)
+    format!(
+        "{}/{} ({chain} in its chain)",
+        certificate.namespace, certificate.secret
+    )
 }
 
 fn render_client(client: &ClientValidation) -> String {

@@ -11,10 +11,11 @@ use routetable::{BackendProtocol, BackendTls, Certificate, CertificateId, Verify
 use super::Resolver;
 use super::port::{Spoken, spoken};
 use crate::compile::draft::{BackendRef, Signer, TlsRef};
+use crate::compile::field::FieldPath;
 use crate::compile::finding::Reason;
 use crate::compile::refs::Refs;
 use crate::compile::report::Report;
-use crate::compile::tls::{Lack, Usable};
+use crate::compile::tls::Lack;
 use crate::world::{Name, Service, ServicePort, Validity};
 
 /// Certificates that are shown to backends.
@@ -33,78 +34,50 @@ pub(super) struct Known<'a> {
     pub(super) port: Option<&'a ServicePort>,
 }
 
+/// What resolving notes beside its result.
+pub(super) struct Notes<'a, 'r> {
+    pub(super) shown: &'a mut Shown,
+    pub(super) refs: &'a mut Refs,
+    pub(super) report: &'a mut Report<'r>,
+}
+
 impl Resolver<'_> {
     /// How the backend is spoken to; `None` when that can't be done as asked.
     pub(super) fn protocol(
         &mut self,
         known: &Known<'_>,
         backend: &BackendRef,
-        shown: &mut Shown,
-        refs: &mut Refs,
-        report: &mut Report<'_>,
+        notes: &mut Notes<'_, '_>,
     ) -> Option<BackendProtocol> {
         let says = known.port.map_or(Spoken::Plain, spoken);
-        let http2 = says == Spoken::H2c;
         let tls = match &backend.tls {
-            Some(written) => Some(self.written(written, known, shown, refs, report)?),
-            None if says == Spoken::Tls => Some(assumed(known, backend, report)),
+            Some(written) => Some(self.written(written, known, notes)?),
+            None if says == Spoken::Tls => Some(assumed(known, backend, notes.report)),
             None => None,
         };
-        Some(BackendProtocol { http2, tls })
+        Some(BackendProtocol {
+            http2: says == Spoken::H2c,
+            tls,
+        })
     }
 
     fn written(
         &mut self,
         written: &TlsRef,
         known: &Known<'_>,
-        shown: &mut Shown,
-        refs: &mut Refs,
-        report: &mut Report<'_>,
+        notes: &mut Notes<'_, '_>,
     ) -> Option<BackendTls> {
-        let namespace = report.object.namespace.clone();
         let service = &known.name.name;
         let verify = match &written.signer {
             Signer::System => Verify::System,
             Signer::Anybody => Verify::Nothing,
             Signer::Secret(field, secret) => {
-                match self.secrets.authorities(&Name::new(&namespace, secret), refs) {
-                    Ok((authorities, remark)) => {
-                        if let Some(remark) = remark {
-                            report.warning_once(field, Reason::InvalidCertificate, remark);
-                        }
-                        Verify::Authorities(authorities)
-                    }
-                    Err(Lack { reason, message }) => {
-                        let message = format!("{message}; '{service}' is not used without what verifies it");
-                        report.error_once(field, reason, message);
-                        return None;
-                    }
-                }
+                Verify::Authorities(self.authorities(field, secret, service, notes)?)
             }
         };
         let certificate = match &written.certificate {
             None => None,
-            Some((field, secret)) => match self.secrets.certificate(&Name::new(&namespace, secret), refs) {
-                Ok(Usable {
-                    certificate,
-                    read,
-                    remark,
-                }) => {
-                    if let Some(remark) = remark {
-                        report.warning_once(field, Reason::InvalidCertificate, remark);
-                    }
-                    let id = certificate.id;
-                    shown.certificates.insert(id, certificate);
-                    shown.validity.insert(secret.clone(), read.validity);
-                    Some(id)
-                }
-                Err(Lack { reason, message }) => {
-                    let message =
-                        format!("{message}; '{service}' is not used without what it is to be shown");
-                    report.error_once(field, reason, message);
-                    return None;
-                }
-            },
+            Some((field, secret)) => Some(self.certificate(field, secret, service, notes)?),
         };
         let server_name = match &written.hostname {
             Some(name) => name.clone(),
@@ -116,6 +89,63 @@ impl Resolver<'_> {
             verify,
             certificate,
         })
+    }
+
+    fn authorities(
+        &mut self,
+        field: &FieldPath,
+        secret: &str,
+        service: &str,
+        notes: &mut Notes<'_, '_>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let name = Name::new(&notes.report.object.namespace, secret);
+        match self.secrets.authorities(&name, notes.refs) {
+            Ok((authorities, remark)) => {
+                if let Some(remark) = remark {
+                    notes
+                        .report
+                        .warning_once(field, Reason::InvalidCertificate, remark);
+                }
+                Some(authorities)
+            }
+            Err(Lack { reason, message }) => {
+                let message = format!("{message}; '{service}' is not used without what verifies it");
+                notes.report.error_once(field, reason, message);
+                None
+            }
+        }
+    }
+
+    /// The certificate that is shown to the backend.
+    fn certificate(
+        &mut self,
+        field: &FieldPath,
+        secret: &str,
+        service: &str,
+        notes: &mut Notes<'_, '_>,
+    ) -> Option<CertificateId> {
+        let name = Name::new(&notes.report.object.namespace, secret);
+        match self.secrets.certificate(&name, notes.refs) {
+            Ok(usable) => {
+                if let Some(remark) = usable.remark {
+                    notes
+                        .report
+                        .warning_once(field, Reason::InvalidCertificate, remark);
+                }
+                let id = usable.certificate.id;
+                notes.shown.certificates.insert(id, usable.certificate);
+                notes
+                    .shown
+                    .validity
+                    .insert(secret.to_owned(), usable.read.validity);
+                Some(id)
+            }
+            Err(Lack { reason, message }) => {
+                let message = format!("{message}; '{service}' is not used without what it is to be shown");
+                notes.report.error_once(field, reason, message);
+                None
+            }
+        }
     }
 }
 

@@ -199,7 +199,10 @@ fn secrets_are_kept_while_they_are_named() {
 fn route(name: &str, spec: serde_json::Value) -> Tidings {
     let route: crate::crd::websocketroute::WebSocketRoute =
         serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
-    Tidings::Object(key(Kind::WebSocketRoute, name), Item::Readable(route.into(), None))
+    Tidings::Object(
+        key(Kind::WebSocketRoute, name),
+        Item::Readable(route.into(), None),
+    )
 }
 
 #[test]
@@ -224,7 +227,10 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
     index.take(INGRESSES, Tidings::Object(key(Kind::Ingress, "annotated"), item));
     index.take(SECRETS, Tidings::Done);
     let wanted: Vec<String> = index.wanted_secrets().into_iter().map(|name| name.name).collect();
-    assert_eq!(wanted, ["annotated", "backend-ca", "client-ca", "default", "own", "shown"]);
+    assert_eq!(
+        wanted,
+        ["annotated", "backend-ca", "client-ca", "default", "own", "shown"]
+    );
 
     // What the watch does not bring is asked for again, at a slower pace.
     let opaque: k8s_openapi::api::core::v1::Secret =
