@@ -57,7 +57,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         match &settings.files {
             Some(folder) => follow_files(folder.clone(), &settings, compiled_in, &metrics).await,
             None => {
-                let cluster = kubernetes::open(&settings.kubernetes).await?;
+                let cluster = kubernetes::open(&settings.kubernetes, settings.default_certificate()).await?;
                 let to_report = cluster.reports(compiled.clone(), peers.clone());
                 reports =
                     to_report.map(|to_report| tokio::spawn(to_report.run(Arc::clone(&metrics), ending)));
@@ -104,7 +104,7 @@ async fn follow_files(
     };
     tokio::select! {
         ended = files::watch(folder, timing, rescan, loaded_in) => ended,
-        ended = compiling::follow(loaded, out, metrics) => ended,
+        ended = compiling::follow(loaded, settings.default_certificate(), out, metrics) => ended,
         ended = rescan_on_hangup(rescan_in) => ended,
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! The stages: `class` picks the objects that are ours, `ingress` and `websocketroute` turn each
 //! into drafts of routes by looking at that object alone, `backend` resolves what the drafts refer
-//! to, `conflict` removes what another rule already takes, `status` sums up. [`Compiler`] keeps the
+//! to, `tls` what is spoken for which name, `conflict` removes what another rule already takes, `status` sums up. [`Compiler`] keeps the
 //! `part` of each object from one compilation to the next.
 
 mod annotation;
@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use routetable::{RouteTable, SharedMap};
 
+pub(crate) use annotation::authority as authority_annotation;
 pub use compiler::Compiler;
 pub use finding::{Finding, Location, Reason, Severity};
 pub use status::{ObjectStatus, Outcome};
@@ -59,8 +60,10 @@ pub struct Settings {
     /// Serve Services of type ExternalName. Off by default: whoever may write a Service could
     /// otherwise reach any address from here.
     pub allow_external_names: bool,
-    /// Secrets are in the world. Without them nothing is said about certificates.
+    /// Secrets are in the world. Without them no TLS is spoken.
     pub secrets: bool,
+    /// The Secret with the certificate for clients that ask for no name, or for one that no object speaks of.
+    pub default_certificate: Option<Name>,
 }
 
 impl Default for Settings {
@@ -70,6 +73,7 @@ impl Default for Settings {
             controller: CONTROLLER.to_owned(),
             allow_external_names: false,
             secrets: true,
+            default_certificate: None,
         }
     }
 }
@@ -118,7 +122,10 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
         report.refuse(&FieldPath::new("metadata.namespace"), rest);
     }
     match object {
-        Object::Ingress(ingress) => drop(ingress::lower(ingress, &mut report)),
+        Object::Ingress(ingress) => {
+            drop(ingress::lower(ingress, &mut report));
+            drop(tls::ingress::entries(&ingress.spec, &mut report));
+        }
         Object::WebSocketRoute(route) => drop(websocketroute::lower(route, &mut report)),
         Object::EndpointSlice(slice) => {
             for (field, value) in &slice.invalid {

@@ -4,6 +4,7 @@
 //! parsers. Reads nothing after the start.
 
 mod file;
+mod full_name;
 mod kubernetes;
 
 use std::ffi::OsString;
@@ -13,7 +14,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-pub use kubernetes::{Kubernetes, ServiceName};
+use crate::world::Name;
+pub use full_name::FullName;
+pub use kubernetes::Kubernetes;
 
 /// Compiles Kubernetes objects into a route table and brings it to the data plane.
 #[derive(Clone, Debug, Parser)]
@@ -37,6 +40,10 @@ pub struct Settings {
     /// What only matters with a cluster.
     #[command(flatten)]
     pub kubernetes: Kubernetes,
+
+    /// Secret with the certificate for clients that ask for no name, or for one that no object speaks of [default: none]
+    #[arg(long, env = "HOLDFAST_DEFAULT_CERTIFICATE", value_name = "NAMESPACE/SECRET")]
+    pub default_certificate: Option<FullName>,
 
     /// Unix socket to listen on for data planes; its folder is made if it is missing
     #[arg(
@@ -114,6 +121,12 @@ pub enum LogLevel {
 }
 
 impl Settings {
+    /// The Secret of the default certificate.
+    pub(crate) fn default_certificate(&self) -> Option<Name> {
+        let FullName { namespace, name } = self.default_certificate.as_ref()?;
+        Some(Name::new(namespace, name))
+    }
+
     /// Reads the settings from arguments (the first is the program), the environment and the file
     /// that they name.
     ///

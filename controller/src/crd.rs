@@ -6,6 +6,7 @@
 pub mod definition;
 pub mod referencegrant;
 pub mod status;
+pub mod tls;
 pub(crate) mod validation;
 pub mod websocketroute;
 

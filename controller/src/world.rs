@@ -9,6 +9,7 @@ mod key;
 mod lookup;
 mod object;
 mod reduce;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,9 +20,10 @@ use routetable::{EndpointState, SharedMap};
 pub use certificate::{Certificate, Validity};
 pub use key::{Kind, Name, ObjectKey};
 pub use object::{
-    EndpointSlice, GrantedServices, Ingress, IngressClass, Object, ReferenceGrant, Secret, Service,
-    ServicePort, WebSocketRoute,
+    EndpointSlice, GrantedServices, Ingress, IngressClass, Object, ReferenceGrant, Service, ServicePort,
+    WebSocketRoute,
 };
+pub use secret::{AUTHORITIES, Broken, CHAIN, Held, KEY, Secret, TLS_TYPE};
 
 /// The EndpointSlices of one Service, by their names.
 pub type Slices = BTreeMap<String, Arc<EndpointSlice>>;
@@ -67,6 +69,7 @@ impl World {
         let Some(object) = object else {
             return self.remove(key);
         };
+        let object = &object.after(self.object(key).as_ref());
         let name = Name::new(&key.namespace, &key.name);
         match object {
             Object::Ingress(o) => drop(self.ingresses.insert(name, Arc::clone(o))),

@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
 use controller::compile::{Compiled, Compiler, Settings, compile};
-use controller::world::{Kind, Object, ObjectKey, World};
+use controller::world::{Kind, Name, Object, ObjectKey, World};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery, networking::v1 as networking};
 use proptest::prelude::*;
 use proptest::sample::select;
-use routetable::{EndpointState, ObjectKind, Route, SharedMap, validate};
+use routetable::{CertificateId, EndpointState, ObjectKind, Route, SharedMap, validate};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
 type Entry = (ObjectKey, Object);
 
@@ -65,6 +66,75 @@ fn service() -> impl Strategy<Value = &'static str> {
     select(vec!["one", "two", "absent"])
 }
 
+/// Certificates with their keys, in PEM form.
+static PAIRS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let pair = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (certificate.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    vec![pair("a.example.com"), pair("*.example.com")]
+});
+
+fn secret_name() -> impl Strategy<Value = &'static str> {
+    select(vec!["tls", "other", "absent"])
+}
+
+/// A Secret that holds a good pair, one that does not fit, something broken, or only authorities.
+fn secret() -> impl Strategy<Value = Entry> {
+    let kind = select(vec!["Opaque", "kubernetes.io/tls", "kubernetes.io/tls"]);
+    (namespace(), select(vec!["tls", "other"]), kind, 0..6_usize).prop_map(
+        |(namespace, name, kind, content)| {
+            let (chain, key) = &PAIRS[content % 2];
+            let data = match content {
+                0..=2 => json!({"tls.crt": chain, "tls.key": key, "ca.crt": chain}),
+                3 => json!({"tls.crt": chain, "tls.key": PAIRS[0].1, "ca.crt": "broken"}),
+                4 => json!({"tls.crt": "broken", "tls.key": "broken"}),
+                _ => json!({"ca.crt": format!("{chain}{chain}")}),
+            };
+            let value = json!({"metadata": {"name": name}, "type": kind, "stringData": data});
+            entry(Kind::Secret, namespace, name, value)
+        },
+    )
+}
+
+/// `spec.tls` of an Ingress.
+fn entries() -> impl Strategy<Value = Value> {
+    let hosts = prop::collection::vec(host(), 0..3);
+    let entry = (hosts, prop::option::of(secret_name()))
+        .prop_map(|(hosts, secret)| json!({"hosts": hosts, "secretName": secret}));
+    prop::collection::vec(entry, 0..3).prop_map(Value::Array)
+}
+
+/// `spec.tls` of a WebSocketRoute.
+fn block() -> impl Strategy<Value = Option<Value>> {
+    let version = select(vec!["TLSv1.2", "TLSv1.3"]);
+    let policy = select(vec!["Allow", "Redirect", "Reject"]);
+    let client = prop::option::of((secret_name(), select(vec!["Require", "Optional"])));
+    let block = (prop::option::of(secret_name()), version, policy, client);
+    prop::option::of(block.prop_map(|(secret, version, policy, client)| {
+        let mut block = json!({"minVersion": version, "insecurePolicy": policy});
+        if let Some(secret) = secret {
+            block["secretName"] = json!(secret);
+        }
+        if let Some((authority, mode)) = client {
+            block["clientValidation"] = json!({"caRef": {"name": authority}, "mode": mode});
+        }
+        block
+    }))
+}
+
+/// `backendRefs[].tls`.
+fn backend_tls() -> impl Strategy<Value = Option<Value>> {
+    let authority = secret_name().prop_map(
+        |authority| json!({"hostname": "app.internal", "verify": "CA", "caRef": {"name": authority}}),
+    );
+    let shown =
+        secret_name().prop_map(|shown| json!({"hostname": "app.internal", "clientCertSecretName": shown}));
+    let fixed = select(vec![json!({"verify": "Skip"}), json!({"verify": "CA"})]);
+    prop::option::of(prop_oneof![authority, shown, fixed])
+}
+
 fn namespace() -> impl Strategy<Value = &'static str> {
     select(vec!["default", "prod"])
 }
@@ -85,14 +155,22 @@ fn ingress() -> impl Strategy<Value = Entry> {
         2020..2023_u16,
         rules,
         any::<bool>(),
+        entries(),
+        select(vec![json!({}), json!({"holdfast.dev/backend-tls": "ca:other"})]),
     )
-        .prop_map(|(namespace, name, year, rules, default)| {
-            let mut spec = json!({"rules": rules});
+        .prop_map(|(namespace, name, year, rules, default, tls, annotations)| {
+            let mut spec = json!({"rules": rules, "tls": tls});
             if default {
                 spec["defaultBackend"] = json!({"service": {"name": "one", "port": {"name": "http"}}});
             }
-            let value = json!({"metadata": metadata(name, year), "spec": spec});
-            entry(Kind::Ingress, namespace, name, value)
+            let mut metadata = metadata(name, year);
+            metadata["annotations"] = annotations;
+            entry(
+                Kind::Ingress,
+                namespace,
+                name,
+                json!({"metadata": metadata, "spec": spec}),
+            )
         })
 }
 
@@ -105,9 +183,18 @@ fn route() -> impl Strategy<Value = Entry> {
     let kind = select(vec!["PathPrefix", "Exact", "RegularExpression"]);
     let matched = (path(), kind, condition)
         .prop_map(|(path, kind, headers)| json!({"path": {"type": kind, "value": path}, "headers": headers}));
-    let rule = (prop::collection::vec(matched, 0..3), service(), -1..3)
-        .prop_map(|(matches, service, weight)| {
-            json!({"matches": matches, "backendRefs": [{"name": service, "port": 80, "weight": weight}]})
+    let rule = (
+        prop::collection::vec(matched, 0..3),
+        service(),
+        -1..3,
+        backend_tls(),
+    )
+        .prop_map(|(matches, service, weight, tls)| {
+            let mut backend = json!({"name": service, "port": 80, "weight": weight});
+            if let Some(tls) = tls {
+                backend["tls"] = tls;
+            }
+            json!({"matches": matches, "backendRefs": [backend]})
         });
     let idle = select(vec!["1h", "0s", "1d"]);
     let hosts = prop::collection::vec(host(), 0..3);
@@ -118,9 +205,13 @@ fn route() -> impl Strategy<Value = Entry> {
         hosts,
         prop::collection::vec(rule, 0..4),
         idle,
+        block(),
     )
-        .prop_map(|(namespace, name, year, hosts, rules, idle)| {
-            let spec = json!({"hostnames": hosts, "rules": rules, "timeouts": {"idle": idle}});
+        .prop_map(|(namespace, name, year, hosts, rules, idle, tls)| {
+            let mut spec = json!({"hostnames": hosts, "rules": rules, "timeouts": {"idle": idle}});
+            if let Some(tls) = tls {
+                spec["tls"] = tls;
+            }
             let value = json!({"metadata": metadata(name, year), "spec": spec});
             entry(Kind::WebSocketRoute, namespace, name, value)
         })
@@ -165,7 +256,7 @@ fn services() -> Vec<Entry> {
 
 /// Objects with distinct keys.
 fn objects() -> impl Strategy<Value = Vec<Entry>> {
-    let any = prop_oneof![3 => ingress(), 3 => route(), 2 => slice()];
+    let any = prop_oneof![3 => ingress(), 3 => route(), 2 => slice(), 2 => secret()];
     prop::collection::vec(any, 0..14).prop_map(|mut entries| {
         entries.extend(services());
         entries.sort_by(|a, b| a.0.cmp(&b.0));
@@ -252,11 +343,6 @@ fn referring() -> impl Strategy<Value = Entry> {
 
 /// What objects depend on besides Services.
 fn surroundings() -> impl Strategy<Value = Entry> {
-    let secret = (namespace(), select(vec!["Opaque", "kubernetes.io/tls"])).prop_map(|(namespace, kind)| {
-        let data = json!({"tls.crt": "YQ==", "tls.key": "YQ=="});
-        let value = json!({"metadata": {"name": "tls"}, "type": kind, "data": data});
-        entry(Kind::Secret, namespace, "tls", value)
-    });
     let grant = namespace().prop_map(|from| {
         let from = json!([{"group": "holdfast.dev", "kind": "WebSocketRoute", "namespace": from}]);
         let spec = json!({"from": from, "to": [{"group": "", "kind": "Service"}]});
@@ -274,7 +360,7 @@ fn surroundings() -> impl Strategy<Value = Entry> {
         let value = json!({"metadata": metadata, "spec": {"controller": controller}});
         entry(Kind::IngressClass, "", "ours", value)
     });
-    prop_oneof![secret, grant, class]
+    prop_oneof![grant, class]
 }
 
 /// One change of a world.
@@ -295,6 +381,7 @@ fn edit() -> impl Strategy<Value = Edit> {
             2 => changing_service(),
             2 => referring(),
             2 => surroundings(),
+            3 => secret(),
         ]
     };
     prop_oneof![
@@ -328,6 +415,8 @@ fn shares_what_is_equal(old: &Compiled, new: &Compiled) -> bool {
     }
     shares(&old.table.routes, &new.table.routes)
         && shares(&old.table.endpoint_sets, &new.table.endpoint_sets)
+        && shares(&old.table.certificates, &new.table.certificates)
+        && shares(&old.table.server_names, &new.table.server_names)
         && shares(&old.statuses, &new.statuses)
 }
 
@@ -336,8 +425,13 @@ proptest! {
     fn going_on_from_the_last_world_gives_what_a_fresh_start_gives(
         entries in objects(),
         steps in prop::collection::vec(prop::collection::vec(edit(), 0..4), 1..10),
+        has_default in any::<bool>(),
     ) {
-        let settings = Settings { allow_external_names: true, ..Settings::for_files() };
+        let settings = Settings {
+            allow_external_names: true,
+            default_certificate: has_default.then(|| Name::new("default", "tls")),
+            ..Settings::for_files()
+        };
         let mut compiler = Compiler::new(settings.clone());
         let mut world = world(&entries);
         let mut last = compiler.compile(&world);
@@ -369,6 +463,23 @@ proptest! {
         for set in compiled.table.endpoint_sets.values() {
             prop_assert!(validate::endpoint_set(set).is_ok());
         }
+        for certificate in compiled.table.certificates.values() {
+            prop_assert!(validate::certificate(certificate).is_ok());
+        }
+        for (id, name) in compiled.table.server_names.iter() {
+            prop_assert_eq!(id, &name.id);
+            prop_assert!(validate::server_name(name).is_ok());
+        }
+        // Nothing is there that nobody refers to.
+        let mut needed: BTreeSet<CertificateId> = BTreeSet::new();
+        for name in compiled.table.server_names.values() {
+            needed.extend(&name.certificates);
+        }
+        for route in compiled.table.routes.values() {
+            let tls = route.backends.iter().filter_map(|backend| backend.protocol.tls.as_ref());
+            needed.extend(tls.filter_map(|tls| tls.certificate));
+        }
+        prop_assert_eq!(needed, compiled.table.certificates.keys().copied().collect::<BTreeSet<_>>());
         // Every object that names a class of ours, or none, is accounted for.
         let routing = |key: &&ObjectKey| matches!(key.kind, Kind::Ingress | Kind::WebSocketRoute);
         let keys: Vec<&ObjectKey> = entries.iter().map(|(key, _)| key).filter(routing).collect();
@@ -397,6 +508,9 @@ proptest! {
         with.push((last.clone(), object));
         let after = compiled(&with);
         prop_assert_eq!(others(&before, &last), others(&after, &last));
+        for (id, name) in before.table.server_names.iter() {
+            prop_assert_eq!(Some(name), after.table.server_names.get(id));
+        }
         let mut statuses = after.statuses;
         statuses.remove(&last);
         prop_assert_eq!(before.statuses, statuses);

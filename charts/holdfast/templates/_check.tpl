@@ -9,8 +9,8 @@
 {{- if and (eq $rbac.secrets "Namespaces") (not $namespaces) -}}
 {{- fail "`rbac.secrets: Namespaces` needs `controller.watchNamespaces`; name the namespaces there, or write 'All' or 'None'" -}}
 {{- end -}}
-{{- if and (eq $rbac.scope "Namespaces") (eq $rbac.secrets "All") -}}
-{{- fail "`rbac.secrets: All` must not stand beside `rbac.scope: Namespaces`; write 'Namespaces' or 'None'" -}}
+{{- if and .Values.tls.defaultCertificate (eq $rbac.secrets "None") -}}
+{{- fail "`tls.defaultCertificate` needs `rbac.secrets`; write 'All' or 'Namespaces'" -}}
 {{- end -}}
 {{- if and .Values.controller.watchNamespaceSelector $namespaces -}}
 {{- fail "`controller.watchNamespaceSelector` must not stand beside `controller.watchNamespaces`; remove one of them" -}}

@@ -30,6 +30,12 @@
 {{- end }}
 {{- end }}
 
+{{/* Where Secrets may be read: All, Namespaces or None. */}}
+{{- define "holdfast.secrets" -}}
+{{- $scoped := and (eq .Values.rbac.scope "Namespaces") (eq .Values.rbac.secrets "All") -}}
+{{- ternary "Namespaces" .Values.rbac.secrets $scoped -}}
+{{- end }}
+
 {{- define "holdfast.rules.secrets" -}}
 - apiGroups: [""]
   resources: [secrets]

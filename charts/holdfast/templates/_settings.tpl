@@ -20,6 +20,9 @@
 {{- with $values.watchNamespaceSelector -}}
 {{- $_ := set $settings "watch-namespace-selector" . -}}
 {{- end -}}
+{{- with .Values.tls.defaultCertificate -}}
+{{- $_ := set $settings "default-certificate" . -}}
+{{- end -}}
 {{- if $values.publishAddresses -}}
 {{- $_ := set $settings "publish-address" (join "," $values.publishAddresses) -}}
 {{- else if .Values.service.enabled -}}

@@ -25,6 +25,9 @@
 - `ingressClass.controllerValue` is that of a first installation: beside one, both serve the objects of both classes. Set it
   to a name of its own, such as 'holdfast.dev/{{ .Values.ingressClass.name }}'; it cannot be changed later.
 {{- end }}
+{{- if eq .Values.rbac.secrets "None" }}
+- `rbac.secrets` is None: no certificate is read, and no TLS is served.
+{{- end }}
 {{- if and $deployment (eq $least 0) }}
 - `replicaCount: 0` serves nothing.
 {{- end }}

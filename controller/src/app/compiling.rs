@@ -9,14 +9,19 @@ use super::journal::Journal;
 use crate::compile::{Compiled, Compiler, Settings};
 use crate::metrics::Metrics;
 use crate::source::files::Loaded;
+use crate::world::Name;
 
 /// Compiles what `loaded` brings, and logs what is new about it.
 pub(super) async fn follow(
     mut loaded: watch::Receiver<Option<Arc<Loaded>>>,
+    default_certificate: Option<Name>,
     out: watch::Sender<Option<Arc<Compiled>>>,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
-    let mut compiler = Compiler::new(Settings::for_files());
+    let mut compiler = Compiler::new(Settings {
+        default_certificate,
+        ..Settings::for_files()
+    });
     let mut journal = Journal::default();
     loop {
         let now = loaded.borrow_and_update().clone();

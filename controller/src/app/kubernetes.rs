@@ -18,6 +18,7 @@ use crate::source::cluster::connect::{self, Credentials};
 use crate::source::cluster::observed::{Board, field_manager};
 use crate::source::cluster::{Cluster, Namespaces, Scope};
 use crate::status::{self, Identity, Publish};
+use crate::world::Name;
 
 /// A cluster that is being watched.
 pub(super) struct Opened {
@@ -33,7 +34,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// No credentials, or a name that is none.
-pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
+pub(super) async fn open(settings: &Kubernetes, default_certificate: Option<Name>) -> anyhow::Result<Opened> {
     let credentials = Credentials {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
@@ -51,6 +52,7 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
     let scope = Scope {
         namespaces,
         secrets: settings.watch_secrets,
+        default_certificate: default_certificate.clone(),
         external_names: settings.allow_external_names,
         manager: field_manager(&settings.controller_name).to_owned(),
     };
@@ -82,6 +84,7 @@ pub(super) async fn open(settings: &Kubernetes) -> anyhow::Result<Opened> {
             controller: settings.controller_name.clone(),
             allow_external_names: settings.allow_external_names,
             secrets: settings.watch_secrets,
+            default_certificate,
         },
         identity,
         publish: settings.update_status.then_some(publish),

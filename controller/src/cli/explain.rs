@@ -5,6 +5,7 @@
 
 mod forecast;
 mod question;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::compile::timeouts;
     after_help = "Exit codes: 0 the request reaches an endpoint, 1 it would be refused, 2 usage or failure"
 )]
 pub(super) struct Args {
-    /// What a client would open, such as ws://chat.example.com/ws; http:// asks about a plain request
+    /// What a client would open, such as wss://chat.example.com/ws; https:// asks about a plain request
     url: String,
     /// Folder or file of manifests, or - for stdin
     #[arg(short = 'f', long = "file", value_name = "DIR")]
@@ -56,11 +57,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     print("");
     if let Some(Verdict { route, .. }) = winner {
         print_timeouts(&offline, route);
+        for line in tls::lines(&offline.compiled.table, question.host(), route) {
+            print(line);
+        }
     }
     let forecast = forecast(
         &offline.compiled.table,
         winner.map(|verdict| verdict.route),
-        question.is_handshake(),
+        &question,
     );
     for line in &forecast.endpoints {
         print(line);

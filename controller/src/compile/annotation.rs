@@ -1,13 +1,16 @@
 //! Settings of an Ingress under our prefix, `holdfast.dev/`, and what of ingress-nginx must not be ignored.
 //!
 //! Values are read as those of a WebSocketRoute. A tuning value that can't be read leaves the
-//! default in its place; a setting that guards something and is not in this version, or is
-//! misspelled, closes the Ingress: its rules keep their place and answer 503.
+//! default in its place; a setting that guards something and is not in this version, is
+//! misspelled, or can't be read closes the Ingress: its rules keep their place and answer 503.
+
+mod tls;
 
 use std::time::Duration;
 
-use routetable::Timeouts;
+use routetable::{InsecurePolicy, Timeouts};
 
+use super::draft::TlsRef;
 use super::field::FieldPath;
 use super::finding::Reason;
 use super::report::Report;
@@ -15,16 +18,28 @@ use super::timeouts;
 use crate::did_you_mean::closest;
 use crate::world::Ingress;
 
+pub(crate) use tls::authority;
+
 const PREFIX: &str = "holdfast.dev/";
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 const CONNECT: &str = "connect-timeout";
 const HANDSHAKE: &str = "handshake-timeout";
 const IDLE: &str = "idle-timeout";
 const MAX_DURATION: &str = "max-duration";
-const WORKING: [&str; 4] = [CONNECT, HANDSHAKE, IDLE, MAX_DURATION];
+const WORKING: [&str; 7] = [
+    CONNECT,
+    HANDSHAKE,
+    IDLE,
+    MAX_DURATION,
+    tls::INSECURE,
+    tls::BACKEND,
+    tls::HOSTNAME,
+];
+/// Those of them that guard something.
+const WORKING_GUARDS: [&str; 3] = [tls::INSECURE, tls::BACKEND, tls::HOSTNAME];
 
 /// Tuning that a later version brings.
-const LATER: [&str; 21] = [
+const LATER: [&str; 20] = [
     "access-log",
     "affinity-cookie",
     "affinity-samesite",
@@ -34,7 +49,6 @@ const LATER: [&str; 21] = [
     "drain-window",
     "endpoints",
     "hash-by",
-    "insecure-policy",
     "keepalive",
     "keepalive-interval",
     "load-balancing",
@@ -49,13 +63,11 @@ const LATER: [&str; 21] = [
 ];
 
 /// Guards that a later version brings.
-const GUARDS: [&str; 12] = [
+const GUARDS: [&str; 10] = [
     "allow-source-ranges",
     "allowed-origins",
     "auth-response-headers",
     "auth-service",
-    "backend-tls",
-    "backend-tls-hostname",
     "deny-source-ranges",
     "handshake-rate",
     "handshake-rate-per-ip",
@@ -64,13 +76,23 @@ const GUARDS: [&str; 12] = [
     "max-message-size",
 ];
 /// What starts like this is meant as a guard, whatever follows.
-const GUARD_PREFIXES: [&str; 4] = ["auth-", "backend-tls", "handshake-rate", "max-connections"];
+const GUARD_PREFIXES: [&str; 5] = [
+    "auth-",
+    "backend-tls",
+    "handshake-rate",
+    "insecure",
+    "max-connections",
+];
 
 /// What the annotations of an Ingress ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Annotated {
     /// Its time limits.
     pub(super) timeouts: Timeouts,
+    /// What a request without TLS gets.
+    pub(super) insecure: InsecurePolicy,
+    /// How its backends are reached.
+    pub(super) backend_tls: Option<TlsRef>,
     /// Answer 503 rather than serve without a guard.
     pub(super) is_closed: bool,
 }
@@ -92,9 +114,13 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
             None => {}
         }
     }
+    let insecure = tls::insecure(ingress, report);
+    let backend_tls = tls::backend(ingress, report);
     Annotated {
         timeouts: time_limits(ingress, report),
-        is_closed,
+        is_closed: is_closed || insecure.is_none() || backend_tls.is_none(),
+        insecure: insecure.unwrap_or_default(),
+        backend_tls: backend_tls.flatten(),
     }
 }
 
@@ -148,7 +174,7 @@ fn closes(key: &str, name: &str, report: &mut Report<'_>) -> bool {
         Some(meant) => format!("did you mean '{PREFIX}{meant}'?"),
         None => "remove it".to_owned(),
     };
-    let guards = meant.is_some_and(|meant| GUARDS.contains(&meant))
+    let guards = meant.is_some_and(|meant| GUARDS.contains(&meant) || WORKING_GUARDS.contains(&meant))
         || GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     if guards {
         let message = format!("unknown annotation '{key}', which seems to guard something; {CLOSED}; {hint}");

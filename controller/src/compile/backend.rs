@@ -7,21 +7,26 @@
 
 mod endpoints;
 mod port;
+mod protocol;
 mod sets;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::limits::MAX_ENDPOINTS;
-use routetable::{BackendProtocol, EndpointSet, EndpointSetId, EndpointState, SharedMap, WeightedBackend};
+use routetable::{BackendProtocol, EndpointSet, EndpointSetId, EndpointState, WeightedBackend};
 
 use super::Settings;
 use super::draft::{BackendRef, Draft};
 use super::finding::Reason;
 use super::refs::Refs;
 use super::report::Report;
-use crate::world::{Name, ObjectKey, Secret, Service, Slices, World};
+use super::tls::Secrets;
+use crate::world::{Name, ObjectKey, Service, ServicePort, Slices, World};
+pub(super) use protocol::Shown;
+use protocol::{Known, Notes};
 pub(super) use sets::Sets;
 
 /// Resolves references and keeps the endpoint sets they lead to.
@@ -30,56 +35,66 @@ pub(super) struct Resolver<'a> {
     world: &'a World,
     settings: &'a Settings,
     sets: &'a mut Sets,
+    pub(super) secrets: Secrets<'a>,
 }
 
-/// Where the endpoints of a reference are found.
+/// What the drafts of an object lead to.
+#[derive(Debug, Default)]
+pub(super) struct Led {
+    pub(super) sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    pub(super) shown: Shown,
+}
+
+/// Where the endpoints of a reference are found, and the port that says what is spoken there.
 enum Target<'a> {
-    /// Under this port name of the Service's EndpointSlices.
-    Port(Option<&'a Slices>, &'a str),
-    /// At these addresses of an alias, with this port.
-    Host(&'a [(IpAddr, EndpointState)], u16),
+    /// Under the name of this port in the Service's EndpointSlices.
+    Port(Option<&'a Slices>, &'a ServicePort),
+    /// At these addresses of an alias, with this number.
+    Host(&'a [(IpAddr, EndpointState)], u16, Option<&'a ServicePort>),
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(world: &'a World, settings: &'a Settings, sets: &'a mut Sets) -> Self {
+    pub(super) fn new(
+        world: &'a World,
+        settings: &'a Settings,
+        sets: &'a mut Sets,
+        secrets: Secrets<'a>,
+    ) -> Self {
         Self {
             world,
             settings,
             sets,
+            secrets,
         }
     }
 
-    /// The Secrets, if they are known.
-    pub(super) fn secrets(&self) -> Option<&'a SharedMap<Name, Secret>> {
-        self.settings.secrets.then_some(&self.world.secrets)
-    }
-
-    /// Fills in the draft's backends; returns the sets they lead to. What does not resolve is left
-    /// out and reported.
+    /// Fills in the draft's backends; adds what they lead to. What does not resolve is left out and reported.
     pub(super) fn resolve(
         &mut self,
         draft: &mut Draft,
+        led: &mut Led,
         refs: &mut Refs,
         report: &mut Report<'_>,
-    ) -> Vec<(EndpointSetId, Arc<EndpointSet>)> {
+    ) {
         let mut backends: Vec<WeightedBackend> = Vec::new();
-        let mut sets = Vec::new();
         for backend in &draft.backends {
-            let Some(set) = self.set(backend, refs, report) else {
+            let Some((set, protocol)) = self.set(backend, &mut led.shown, refs, report) else {
                 continue;
             };
-            match backends.iter_mut().find(|known| known.endpoint_set == set.id) {
+            let same =
+                |known: &&mut WeightedBackend| known.endpoint_set == set.id && known.protocol == protocol;
+            match backends.iter_mut().find(same) {
                 Some(known) => known.weight = known.weight.saturating_add(backend.weight),
                 None => backends.push(WeightedBackend {
                     endpoint_set: set.id,
                     weight: backend.weight,
-                    protocol: BackendProtocol::default(),
+                    protocol,
                 }),
             }
             if backend.weight > 0 {
                 endpoints::report_readiness(backend, &set, report);
             }
-            sets.push((set.id, set));
+            led.sets.insert(set.id, set);
         }
         if !backends.is_empty() && backends.iter().all(|backend| backend.weight == 0) {
             let field = draft.backends[0].field.parent().unwrap_or_default();
@@ -87,15 +102,15 @@ impl<'a> Resolver<'a> {
             report.warning(&field, Reason::NoReadyEndpoints, message);
         }
         draft.route.backends = backends;
-        sets
     }
 
     fn set(
         &mut self,
         backend: &BackendRef,
+        shown: &mut Shown,
         refs: &mut Refs,
         report: &mut Report<'_>,
-    ) -> Option<Arc<EndpointSet>> {
+    ) -> Option<(Arc<EndpointSet>, BackendProtocol)> {
         let object = report.object;
         let namespace = backend.namespace.as_ref().unwrap_or(&object.namespace);
         let name = Name::new(namespace, &backend.service);
@@ -123,13 +138,23 @@ impl<'a> Resolver<'a> {
             Some(host) => self.behind_host(&host.to_ascii_lowercase(), service, backend, report)?,
             None => self.behind_port(&name, service, backend, report)?,
         };
+        let known = Known {
+            name: &name,
+            service,
+            port: match &target {
+                Target::Port(_, port) => Some(port),
+                Target::Host(.., port) => *port,
+            },
+        };
+        let mut notes = Notes { shown, refs, report };
+        let protocol = self.protocol(&known, backend, &mut notes)?;
         let (set, found) = self
             .sets
             .get(name, port::written(&backend.port), || match target {
                 Target::Port(slices, port) => {
-                    slices.map_or(vec![], |slices| endpoints::of_port(slices, port))
+                    slices.map_or(vec![], |slices| endpoints::of_port(slices, &port.name))
                 }
-                Target::Host(addresses, port) => endpoints::of_host(addresses, port),
+                Target::Host(addresses, number, _) => endpoints::of_host(addresses, number),
             });
         if found > MAX_ENDPOINTS {
             let message = format!(
@@ -138,7 +163,7 @@ impl<'a> Resolver<'a> {
             );
             report.warning(&backend.field, Reason::InvalidEndpoints, message);
         }
-        Some(set)
+        Some((set, protocol))
     }
 
     fn is_permitted(&self, object: &ObjectKey, service: &Name) -> bool {
@@ -158,11 +183,8 @@ impl<'a> Resolver<'a> {
         report: &mut Report<'_>,
     ) -> Option<Target<'a>> {
         let port = port::find(service, backend, report)?;
-        if !port::is_spoken(port, backend, report) {
-            return None;
-        }
         let Some(slices) = self.world.slices.get(name) else {
-            return Some(Target::Port(None, &port.name));
+            return Some(Target::Port(None, port));
         };
         if let Some(message) = endpoints::other_ports(slices, name, &port.name) {
             // Seen for a moment whenever a Service port is renamed. No set rather than an empty one:
@@ -170,14 +192,14 @@ impl<'a> Resolver<'a> {
             report.warning(&backend.field, Reason::InvalidEndpoints, message);
             return None;
         }
-        Some(Target::Port(Some(slices), &port.name))
+        Some(Target::Port(Some(slices), port))
     }
 
     /// Endpoints by the addresses of the host that the Service is an alias of.
     fn behind_host(
         &self,
         host: &str,
-        service: &Service,
+        service: &'a Service,
         backend: &BackendRef,
         report: &mut Report<'_>,
     ) -> Option<Target<'a>> {
@@ -189,14 +211,11 @@ impl<'a> Resolver<'a> {
             report.error(&backend.field, Reason::ExternalNameNotAllowed, message);
             return None;
         }
-        let number = match (&backend.port, service.ports.is_empty()) {
-            (IntOrString::Int(number), true) => *number,
+        let (number, port) = match (&backend.port, service.ports.is_empty()) {
+            (IntOrString::Int(number), true) => (*number, None),
             _ => {
                 let port = port::find(service, backend, report)?;
-                if !port::is_spoken(port, backend, report) {
-                    return None;
-                }
-                port.number
+                (port.number, Some(port))
             }
         };
         let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) else {
@@ -218,7 +237,7 @@ impl<'a> Resolver<'a> {
             );
             report.warning(&backend.field, Reason::InvalidEndpoints, message);
         }
-        Some(Target::Host(addresses, number))
+        Some(Target::Host(addresses, number, port))
     }
 
     fn not_found(&self, missing: &Name) -> String {

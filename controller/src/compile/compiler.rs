@@ -15,7 +15,8 @@ use super::dependents::Dependents;
 use super::finding::Finding;
 use super::part::{Part, Source};
 use super::product::Product;
-use super::{Compiled, Settings, conflict, objects};
+use super::tls::{Contest, Kept, Secrets};
+use super::{Compiled, Settings, conflict, objects, tls};
 use crate::world::{Kind, Name, ObjectKey, World};
 
 /// Compiles one world after the other.
@@ -27,11 +28,18 @@ pub struct Compiler {
     dependents: Dependents,
     /// The parts with rules on each host.
     claims: BTreeMap<HostPattern, BTreeSet<ObjectKey>>,
+    /// The parts that say how TLS is spoken for each host.
+    names: BTreeMap<HostPattern, BTreeSet<ObjectKey>>,
     sets: Sets,
+    certificates: Kept,
     /// Findings about EndpointSlices by the Service they belong to; only where there are some.
     slices: BTreeMap<Name, Vec<Arc<Finding>>>,
     /// The objects that can't be decoded.
     unreadable: BTreeMap<ObjectKey, Arc<Finding>>,
+    /// The default certificate was looked for once.
+    has_default: bool,
+    /// What is wrong with it.
+    no_default: Option<Arc<Finding>>,
     product: Product,
 }
 
@@ -44,9 +52,13 @@ impl Compiler {
             parts: BTreeMap::new(),
             dependents: Dependents::default(),
             claims: BTreeMap::new(),
+            names: BTreeMap::new(),
             sets: Sets::default(),
+            certificates: Kept::default(),
             slices: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            has_default: false,
+            no_default: None,
             product: Product::default(),
         }
     }
@@ -66,8 +78,10 @@ impl Compiler {
         }
         self.sets.outdate(&changes);
         let mut touched = self.touched(&changes);
-        let reshaped = self.make_parts(world, &touched);
-        touched.extend(self.find_conflicts(reshaped));
+        let Reshaped { hosts, mut names } = self.make_parts(world, &touched);
+        touched.extend(self.find_conflicts(hosts));
+        let default = self.default_claim(world, &changes, &mut names);
+        touched.extend(self.contest_names(&names, default.as_ref()));
         touched.extend(self.note_unreadable(world));
         for key in &touched {
             let mut part = self.parts.get_mut(key);
@@ -75,6 +89,7 @@ impl Compiler {
             self.product.put(key, part.as_deref());
         }
         self.sets.keep_only(&self.product.table);
+        self.certificates.keep_only(&self.product.table);
         Compiled {
             table: self.product.table.clone(),
             statuses: self.product.statuses.clone(),
@@ -93,10 +108,11 @@ impl Compiler {
     }
 
     /// Makes parts again; yields the hosts on which conflicts have to be looked for again.
-    fn make_parts(&mut self, world: &World, keys: &BTreeSet<ObjectKey>) -> BTreeSet<HostPattern> {
+    fn make_parts(&mut self, world: &World, keys: &BTreeSet<ObjectKey>) -> Reshaped {
         let classes = Classes::new(world, &self.settings);
-        let mut resolver = Resolver::new(world, &self.settings, &mut self.sets);
-        let mut reshaped = BTreeSet::new();
+        let secrets = Secrets::new(world, &self.settings, &mut self.certificates);
+        let mut resolver = Resolver::new(world, &self.settings, &mut self.sets, secrets);
+        let mut reshaped = Reshaped::default();
         for key in keys {
             let name = Name::new(&key.namespace, &key.name);
             let source = match key.kind {
@@ -111,23 +127,27 @@ impl Compiler {
             if let Some(new) = &new {
                 self.dependents.add(key, new.refs());
             }
+            let (before, after) = (old.as_ref(), new.as_ref());
             let claims_as = |(old, new): (&Part, &Part)| old.claims_as(new);
-            if !old.as_ref().zip(new.as_ref()).is_some_and(claims_as) {
-                for host in old.iter().flat_map(Part::hosts) {
-                    let left = self.claims.get_mut(host).is_some_and(|keys| {
-                        keys.remove(key);
-                        keys.is_empty()
-                    });
-                    if left {
-                        self.claims.remove(host);
-                    }
-                    reshaped.insert(host.clone());
-                }
-                for host in new.iter().flat_map(Part::hosts) {
-                    self.claims.entry(host.clone()).or_default().insert(key.clone());
-                    reshaped.insert(host.clone());
+            if !before.zip(after).is_some_and(claims_as) {
+                let (before, after) = (
+                    before.into_iter().flat_map(Part::hosts),
+                    after.into_iter().flat_map(Part::hosts),
+                );
+                note(&mut self.claims, key, before, after, &mut reshaped.hosts);
+            }
+            match before.zip(after) {
+                Some((old, new)) => reshaped.names.extend(new.renamed(old).cloned()),
+                None => {
+                    let names = before.into_iter().chain(after).flat_map(Part::names);
+                    reshaped.names.extend(names.cloned());
                 }
             }
+            let (before, after) = (
+                before.into_iter().flat_map(Part::names),
+                after.into_iter().flat_map(Part::names),
+            );
+            note(&mut self.names, key, before, after, &mut BTreeSet::new());
             if let (Some(new), Some(old)) = (&mut new, old) {
                 new.inherit(old);
             }
@@ -173,6 +193,50 @@ impl Compiler {
         changed
     }
 
+    /// The claim of the settings, for any host; notes that this has to be contested when it may have changed.
+    fn default_claim(
+        &mut self,
+        world: &World,
+        changes: &Changes,
+        names: &mut BTreeSet<HostPattern>,
+    ) -> Option<tls::Claim> {
+        let name = self.settings.default_certificate.clone()?;
+        let mut secrets = Secrets::new(world, &self.settings, &mut self.certificates);
+        let (claim, problem) = tls::Claim::by_default(&name, &mut secrets);
+        self.no_default = problem.map(Arc::new);
+        if !self.has_default || changes.secrets.contains(&name) {
+            names.insert(HostPattern::Any);
+        }
+        self.has_default = true;
+        Some(claim)
+    }
+
+    /// Decides who speaks for these hosts; yields the objects that are told something else than before.
+    fn contest_names(
+        &mut self,
+        hosts: &BTreeSet<HostPattern>,
+        default: Option<&tls::Claim>,
+    ) -> Vec<ObjectKey> {
+        let mut changed = Vec::new();
+        for host in hosts {
+            let keys = self.names.get(host).into_iter().flatten();
+            let contestants = keys.filter_map(|key| self.parts.get(key)?.contestant(key, host));
+            let default = default.filter(|_| *host == HostPattern::Any);
+            let Contest { winner, told } = Contest::new(host, contestants.collect(), default);
+            self.product.put_name(host, winner);
+            for (key, finding) in told {
+                if self
+                    .parts
+                    .get_mut(&key)
+                    .is_some_and(|part| part.lose_name(host, finding))
+                {
+                    changed.push(key);
+                }
+            }
+        }
+        changed
+    }
+
     /// Notes which objects can't be decoded; yields those of which that is news.
     fn note_unreadable(&mut self, world: &World) -> Vec<ObjectKey> {
         let now = objects::unreadable_findings(world);
@@ -191,8 +255,42 @@ impl Compiler {
 
     fn findings(&self) -> Vec<Arc<Finding>> {
         let elsewhere = self.unreadable.values().chain(self.slices.values().flatten());
+        let elsewhere = elsewhere.chain(&self.no_default);
         let mut findings: Vec<_> = elsewhere.chain(self.product.findings()).cloned().collect();
         findings.sort_by(|a, b| a.object.cmp(&b.object));
         findings
+    }
+}
+
+/// Hosts on which something may fall out otherwise than before.
+#[derive(Debug, Default)]
+struct Reshaped {
+    /// For rules.
+    hosts: BTreeSet<HostPattern>,
+    /// For TLS.
+    names: BTreeSet<HostPattern>,
+}
+
+/// Moves an object in an index of hosts from those it had `before` to those it has `after`; all of them are `reshaped`.
+fn note<'a>(
+    index: &mut BTreeMap<HostPattern, BTreeSet<ObjectKey>>,
+    key: &ObjectKey,
+    before: impl Iterator<Item = &'a HostPattern>,
+    after: impl Iterator<Item = &'a HostPattern>,
+    reshaped: &mut BTreeSet<HostPattern>,
+) {
+    for host in before {
+        let left = index.get_mut(host).is_some_and(|keys| {
+            keys.remove(key);
+            keys.is_empty()
+        });
+        if left {
+            index.remove(host);
+        }
+        reshaped.insert(host.clone());
+    }
+    for host in after {
+        index.entry(host.clone()).or_default().insert(key.clone());
+        reshaped.insert(host.clone());
     }
 }

@@ -34,6 +34,30 @@ pub(super) struct BackendRef {
     pub(super) port: IntOrString,
     /// Share of traffic.
     pub(super) weight: u32,
+    /// How TLS is spoken to it; as the Service's port says if absent.
+    pub(super) tls: Option<TlsRef>,
+}
+
+/// TLS towards a backend, before its Secrets are resolved.
+#[derive(Clone, Debug)]
+pub(super) struct TlsRef {
+    /// The name that the backend's certificate must have; that of the Service if absent.
+    pub(super) hostname: Option<String>,
+    /// Who must have signed it.
+    pub(super) signer: Signer,
+    /// The Secret of what is shown to the backend, with its field.
+    pub(super) certificate: Option<(FieldPath, String)>,
+}
+
+/// Who must have signed a backend's certificate.
+#[derive(Clone, Debug)]
+pub(super) enum Signer {
+    /// An authority that browsers trust.
+    System,
+    /// An authority in this Secret, with the field that names it.
+    Secret(FieldPath, String),
+    /// Anybody.
+    Anybody,
 }
 
 /// The parts by which a draft is told apart from its siblings.

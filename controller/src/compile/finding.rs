@@ -134,8 +134,8 @@ reasons! {
     CertificateNameMismatch,
     /// The certificate should have been renewed by now.
     CertificateExpiring,
-    /// `tls` has no effect in this version.
-    TlsNotServed,
+    /// How a backend is verified was not written down.
+    VerificationAssumed,
     /// Another rule takes the same requests.
     Conflicted,
 }

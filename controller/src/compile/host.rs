@@ -62,3 +62,14 @@ pub(crate) fn is_label(label: &str) -> bool {
 pub(super) fn label_problem(text: &str) -> String {
     format!("must be of lower-case letters, digits and '-'; got '{text}'")
 }
+
+/// What is wrong with `text` as the name of an object, to go on from the field's name.
+pub(super) fn object_name_problem(text: &str) -> Option<String> {
+    (!is_dns_name(text)).then(|| format!("must be the name of an object, such as 'chat-tls'; got '{text}'"))
+}
+
+/// What is wrong with `text` as the name that a backend's certificate must have.
+pub(super) fn backend_name_problem(text: &str) -> Option<String> {
+    let is_good = is_dns_name(text) && text.parse::<IpAddr>().is_err();
+    (!is_good).then(|| format!("must be a DNS name such as 'chat.internal'; got '{text}'"))
+}

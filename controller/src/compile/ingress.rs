@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend, ServiceB
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::{HostPattern, ObjectKind, PathMatch, RouteMatch, Timeouts};
 
-use super::annotation::{self, Annotated};
+use super::annotation;
 use super::draft::{BackendRef, Draft, Identity};
 use super::field::FieldPath;
 use super::finding::Reason;
@@ -20,7 +20,8 @@ use crate::world::Ingress;
 pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
     let spec = FieldPath::new("spec");
     let rules = ingress.spec.rules.as_deref().unwrap_or_default();
-    let Annotated { timeouts, is_closed } = annotation::lower(ingress, report);
+    let annotated = annotation::lower(ingress, report);
+    let timeouts = annotated.timeouts;
     if rules.is_empty() && ingress.spec.default_backend.is_none() {
         report.refuse(&spec, "must hold `rules` or a `defaultBackend`");
     }
@@ -73,8 +74,14 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
         }
     }
     drafts.extend(default_backend(ingress, hosts, order, timeouts, report));
-    if is_closed {
-        drafts.iter_mut().for_each(|draft| draft.backends.clear());
+    for draft in &mut drafts {
+        draft.route.tls.insecure = annotated.insecure;
+        if annotated.is_closed {
+            draft.backends.clear();
+        }
+        for backend in &mut draft.backends {
+            backend.tls.clone_from(&annotated.backend_tls);
+        }
     }
     drafts
 }
@@ -169,6 +176,7 @@ fn backend(written: &IngressBackend, field: &FieldPath, report: &mut Report<'_>)
                 service: service.name.clone(),
                 port,
                 weight: 1,
+                tls: None,
             }]
         }
         Err(rest) => {

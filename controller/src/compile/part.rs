@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::{EndpointSet, EndpointSetId, HostPattern, Route, validate};
+use routetable::{Certificate, EndpointSet, HostPattern, Route, validate};
 
-use super::backend::Resolver;
+use super::backend::{Led, Resolver};
 use super::class::Classes;
 use super::conflict::Loss;
 use super::draft::Draft;
@@ -18,8 +18,9 @@ use super::finding::{Finding, Reason};
 use super::refs::Refs;
 use super::report::Report;
 use super::status::ObjectStatus;
+use super::tls::{Contestant, Spoken};
 use super::{conflict, ingress, status, tls, websocketroute};
-use crate::world::{Ingress, ObjectKey, Validity, WebSocketRoute};
+use crate::world::{Ingress, ObjectKey, WebSocketRoute};
 
 /// The object of a part.
 #[derive(Clone, Debug)]
@@ -38,10 +39,13 @@ pub(super) struct Part {
     findings: Vec<Arc<Finding>>,
     /// Its rules, with their backends.
     pub(super) drafts: Vec<Draft>,
-    sets: BTreeMap<EndpointSetId, Arc<EndpointSet>>,
-    certificates: BTreeMap<String, Validity>,
+    /// What these lead to.
+    led: Led,
+    spoken: Spoken,
     /// What other rules take.
     losses: Vec<Loss>,
+    /// What others decide about TLS for its hosts.
+    lost_names: BTreeMap<HostPattern, Arc<Finding>>,
     /// That it can't be decoded.
     unreadable: Option<Arc<Finding>>,
     /// What is left of its drafts.
@@ -58,22 +62,28 @@ impl Part {
     ) -> Self {
         let mut report = Report::new(key);
         let mut refs = Refs::default();
-        let mut certificates = BTreeMap::new();
+        let mut spoken = Spoken::default();
         let (is_ours, mut drafts) = match &source {
             Source::Ingress(ingress) if classes.claim_ingress(ingress, &mut report) => {
                 let drafts = ingress::lower(ingress, &mut report);
-                certificates = tls::check(&ingress.spec, resolver.secrets(), &mut refs, &mut report);
+                spoken = tls::ingress::read(&ingress.spec, &mut resolver.secrets, &mut refs, &mut report);
                 (true, drafts)
             }
             Source::WebSocketRoute(route) if classes.claim_route(route, &mut report) => {
-                (true, websocketroute::lower(route, &mut report))
+                let mut drafts = websocketroute::lower(route, &mut report);
+                if let Some(block) = &route.spec.tls {
+                    let secrets = &mut resolver.secrets;
+                    spoken = tls::route::read(block, &mut drafts, secrets, &mut refs, &mut report);
+                }
+                (true, drafts)
             }
             _ => (false, vec![]),
         };
-        let mut sets = BTreeMap::new();
+        let mut led = Led::default();
         for draft in &mut drafts {
-            sets.extend(resolver.resolve(draft, &mut refs, &mut report));
+            resolver.resolve(draft, &mut led, &mut refs, &mut report);
         }
+        spoken.validity.append(&mut led.shown.validity);
         drafts.retain(|draft| is_servable(draft, &mut report));
         let findings = report.findings.into_iter().map(Arc::new).collect();
         Self {
@@ -82,9 +92,10 @@ impl Part {
             refs,
             findings,
             drafts,
-            sets,
-            certificates,
+            led,
+            spoken,
             losses: vec![],
+            lost_names: BTreeMap::new(),
             unreadable: None,
             routes: vec![],
             status: None,
@@ -112,6 +123,9 @@ impl Part {
         if self.claims_as(&old) {
             self.losses = old.losses;
         }
+        self.lost_names = old.lost_names;
+        self.lost_names
+            .retain(|host, _| self.spoken.claims.contains_key(host));
         self.routes = old.routes;
         self.status = old.status;
     }
@@ -121,6 +135,46 @@ impl Part {
         let is_news = self.losses != losses;
         self.losses = losses;
         is_news
+    }
+
+    /// The hosts for which it says how TLS is spoken.
+    pub(super) fn names(&self) -> impl Iterator<Item = &HostPattern> {
+        self.spoken.claims.keys()
+    }
+
+    /// Its claim to a name.
+    pub(super) fn contestant<'a>(&'a self, key: &'a ObjectKey, host: &HostPattern) -> Option<Contestant<'a>> {
+        Some(Contestant {
+            object: key,
+            created: self.created(),
+            claim: self.spoken.claims.get(host)?,
+        })
+    }
+
+    /// The names about which it says something else than `other`.
+    pub(super) fn renamed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a HostPattern> {
+        let is_same_age = self.created() == other.created();
+        let differs = move |host: &&HostPattern| {
+            !is_same_age || self.spoken.claims.get(*host) != other.spoken.claims.get(*host)
+        };
+        self.names().chain(other.names()).filter(differs)
+    }
+
+    /// Notes what others decide about a name; true when that is news.
+    pub(super) fn lose_name(&mut self, host: &HostPattern, finding: Option<Arc<Finding>>) -> bool {
+        let is_news = self.lost_names.get(host) != finding.as_ref();
+        match finding {
+            Some(finding) => drop(self.lost_names.insert(host.clone(), finding)),
+            None => drop(self.lost_names.remove(host)),
+        }
+        is_news
+    }
+
+    fn created(&self) -> i64 {
+        match &self.source {
+            Source::Ingress(ingress) => ingress.created,
+            Source::WebSocketRoute(route) => route.created,
+        }
     }
 
     /// Notes whether its object can be decoded; true when that is news.
@@ -155,8 +209,15 @@ impl Part {
             .iter()
             .chain(self.findings())
             .map(|finding| &**finding);
-        let mut status = status::sum_up(generation, offered, findings, &self.routes, &self.sets);
-        status.certificates.clone_from(&self.certificates);
+        let mut status = status::sum_up(
+            generation,
+            offered,
+            findings,
+            &self.routes,
+            &self.led.sets,
+            &self.spoken,
+        );
+        status.certificates.clone_from(&self.spoken.validity);
         if self.status.as_deref() != Some(&status) {
             self.status = Some(Arc::new(status));
         }
@@ -165,7 +226,10 @@ impl Part {
     /// What was found about it, without what can't be decoded.
     pub(super) fn findings(&self) -> impl Iterator<Item = &Arc<Finding>> {
         let conflicts = self.losses.iter().map(|loss| &loss.finding);
-        self.findings.iter().chain(conflicts)
+        self.findings
+            .iter()
+            .chain(conflicts)
+            .chain(self.lost_names.values())
     }
 
     /// Its status, if it is ours.
@@ -176,7 +240,14 @@ impl Part {
     /// The endpoint sets that its routes lead to.
     pub(super) fn served_sets(&self) -> impl Iterator<Item = &Arc<EndpointSet>> {
         let backends = self.routes.iter().flat_map(|route| &route.backends);
-        backends.filter_map(|backend| self.sets.get(&backend.endpoint_set))
+        backends.filter_map(|backend| self.led.sets.get(&backend.endpoint_set))
+    }
+
+    /// The certificates that its routes show to backends.
+    pub(super) fn shown_certificates(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        let backends = self.routes.iter().flat_map(|route| &route.backends);
+        let shown = backends.filter_map(|backend| backend.protocol.tls.as_ref()?.certificate);
+        shown.filter_map(|id| self.led.shown.certificates.get(&id))
     }
 }
 

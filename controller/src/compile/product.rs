@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use routetable::{EndpointSetId, RouteId, RouteTable, SharedMap};
+use routetable::{
+    Certificate, CertificateId, EndpointSetId, HostPattern, RouteId, RouteTable, ServerNameId, SharedMap,
+};
 
 use super::finding::Finding;
 use super::part::Part;
 use super::status::ObjectStatus;
+use super::tls::Winner;
 use crate::world::ObjectKey;
 
 /// See the module.
@@ -24,12 +27,15 @@ pub(super) struct Product {
     given: BTreeMap<ObjectKey, Given>,
     /// How many parts give each endpoint set.
     givers: BTreeMap<EndpointSetId, usize>,
+    /// How many parts and names need each certificate.
+    needs: BTreeMap<CertificateId, usize>,
 }
 
 #[derive(Debug, Default)]
 struct Given {
     routes: Vec<RouteId>,
     sets: Vec<EndpointSetId>,
+    certificates: Vec<CertificateId>,
 }
 
 impl Product {
@@ -54,7 +60,12 @@ impl Product {
                     self.table.endpoint_sets.insert(set.id, Arc::clone(set));
                 }
             }
+            for certificate in part.shown_certificates() {
+                new.certificates.push(certificate.id);
+                self.need(certificate);
+            }
         }
+        self.need_no_longer(&old.certificates);
         for id in old.routes.iter().filter(|id| !new.routes.contains(id)) {
             self.table.routes.remove(id);
         }
@@ -75,6 +86,44 @@ impl Product {
             self.findings.remove(key);
         } else {
             self.findings.insert(key.clone(), findings);
+        }
+    }
+
+    /// Puts how TLS is spoken for a host in the place of what was spoken before; `None` takes that away.
+    pub(super) fn put_name(&mut self, host: &HostPattern, winner: Option<Winner>) {
+        let id = ServerNameId::new(host);
+        let old = self.table.server_names.get(&id).cloned();
+        if let Some(Winner { name, certificates }) = &winner {
+            certificates.iter().for_each(|certificate| self.need(certificate));
+            if old.as_deref() != Some(name) {
+                self.table.server_names.insert(id, Arc::new(name.clone()));
+            }
+        }
+        if let Some(old) = &old {
+            self.need_no_longer(&old.certificates);
+        }
+        if winner.is_none() {
+            self.table.server_names.remove(&id);
+        }
+    }
+
+    fn need(&mut self, certificate: &Arc<Certificate>) {
+        *self.needs.entry(certificate.id).or_default() += 1;
+        if self.table.certificates.get(&certificate.id) != Some(certificate) {
+            self.table
+                .certificates
+                .insert(certificate.id, Arc::clone(certificate));
+        }
+    }
+
+    fn need_no_longer(&mut self, ids: &[CertificateId]) {
+        for id in ids {
+            let needs = self.needs.entry(*id).or_default();
+            *needs = needs.saturating_sub(1);
+            if *needs == 0 {
+                self.needs.remove(id);
+                self.table.certificates.remove(id);
+            }
         }
     }
 

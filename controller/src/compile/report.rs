@@ -32,6 +32,22 @@ impl<'a> Report<'a> {
             .push(Finding::error(self.object, field, reason, message));
     }
 
+    /// An error that several backends of one setting may run into.
+    pub(super) fn error_once(&mut self, field: &FieldPath, reason: Reason, message: impl Into<String>) {
+        let finding = Finding::error(self.object, field, reason, message);
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Something worth knowing that several backends of one setting may run into.
+    pub(super) fn warning_once(&mut self, field: &FieldPath, reason: Reason, message: impl Into<String>) {
+        let finding = Finding::warning(self.object, field, reason, message);
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
     pub(super) fn warning(&mut self, field: &FieldPath, reason: Reason, message: impl Into<String>) {
         self.findings
             .push(Finding::warning(self.object, field, reason, message));

@@ -7,6 +7,7 @@ use routetable::{EndpointSet, EndpointSetId, EndpointState, PathMatch, Route, Ro
 
 use super::finding::{Finding, Reason, Severity};
 use super::path;
+use super::tls::Spoken;
 use crate::world::Validity;
 
 /// Most URLs in one status.
@@ -44,7 +45,7 @@ pub struct ObjectStatus {
     pub no_ready_endpoints: Option<String>,
     /// Its routes in the table.
     pub routes: Vec<RouteId>,
-    /// Where clients reach it: `ws://chat.example.com/ws` for each host and path, a wildcard's
+    /// Where clients reach it: `wss://chat.example.com/ws`, or `ws://` without TLS, for each host and path, a wildcard's
     /// first label as `*`; at most [`MAX_URLS`].
     pub urls: Vec<String>,
     /// Endpoints behind its routes that take new sessions.
@@ -63,6 +64,7 @@ pub(super) fn sum_up<'a>(
     findings: impl Iterator<Item = &'a Finding>,
     routes: &[Arc<Route>],
     sets: &BTreeMap<EndpointSetId, Arc<EndpointSet>>,
+    spoken: &Spoken,
 ) -> ObjectStatus {
     let mut status = ObjectStatus {
         generation,
@@ -74,7 +76,7 @@ pub(super) fn sum_up<'a>(
     let mut referred = BTreeSet::new();
     for route in routes {
         status.routes.push(route.id);
-        add_urls(&mut status.urls, route);
+        add_urls(&mut status.urls, route, spoken);
         referred.extend(route.backends.iter().map(|backend| backend.endpoint_set));
     }
     for set in referred.iter().filter_map(|id| sets.get(id)) {
@@ -85,16 +87,16 @@ pub(super) fn sum_up<'a>(
     status
 }
 
-/// TLS is not served in this version, so every URL is `ws://`.
-fn add_urls(urls: &mut Vec<String>, route: &Route) {
+fn add_urls(urls: &mut Vec<String>, route: &Route, spoken: &Spoken) {
     for host in &route.hosts {
+        let scheme = if spoken.covers(host) { "wss" } else { "ws" };
         for matched in &route.matches {
             let path = match &matched.path {
                 // Which paths a pattern takes can't be told in one URL.
                 PathMatch::Regex(_) => "/",
                 path => path::display(path),
             };
-            let url = format!("ws://{host}{path}");
+            let url = format!("{scheme}://{host}{path}");
             if urls.len() < MAX_URLS && !urls.contains(&url) {
                 urls.push(url);
             }
@@ -117,7 +119,7 @@ fn note(status: &mut ObjectStatus, finding: &Finding, offered: bool) {
         | Reason::ExternalNameNotAllowed
         | Reason::UnsupportedProtocol => fail(&mut status.resolved_refs, finding.reason, message),
         // The object is closed, or an older version of it serves.
-        Reason::UnsupportedAnnotation | Reason::UnsupportedValue => {
+        Reason::UnsupportedAnnotation | Reason::InvalidAnnotation | Reason::UnsupportedValue => {
             fail(&mut status.accepted, finding.reason, message);
         }
         // Wording of Gateway API's condition of the same name.

@@ -9,10 +9,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::canonical::content_hash;
 use routetable::{HostPattern, ObjectKind, RouteMatch, Timeouts};
 
-use super::draft::{BackendRef, Draft, Identity};
+use super::draft::{BackendRef, Draft, Identity, Signer, TlsRef};
 use super::field::FieldPath;
 use super::report::Report;
-use super::{host, path, timeouts};
+use super::{host, path, timeouts, tls};
+use crate::crd::tls::{BackendTls, BackendVerify};
 use crate::crd::websocketroute::{BackendRef as ApiBackendRef, Rule};
 use crate::world::WebSocketRoute;
 
@@ -26,6 +27,12 @@ pub(super) fn lower(route: &WebSocketRoute, report: &mut Report<'_>) -> Vec<Draf
         Some(block) => timeouts::lower(block, &spec.field("timeouts"), report),
         None => Some(Timeouts::default()),
     };
+    let insecure = tls::route::insecure(route.spec.tls.as_ref());
+    let tls_is_good = route
+        .spec
+        .tls
+        .iter()
+        .all(|block| tls::route::check(block, report));
     if route.spec.rules.is_empty() {
         report.refuse(&spec.field("rules"), "must hold at least one rule");
     }
@@ -35,8 +42,9 @@ pub(super) fn lower(route: &WebSocketRoute, report: &mut Report<'_>) -> Vec<Draf
         let named = check_name(&route.spec.rules, index, &field, report);
         let matches = rule_matches(rule, &field, report);
         let backends = backends(&rule.backend_refs, &field.field("backendRefs"), report);
-        // A route whose time limits or hosts are refused is not served at all.
-        let (Some(timeouts), true) = (timeouts, named && !hosts.is_empty() && !matches.is_empty()) else {
+        // A route whose time limits, hosts or TLS are refused is not served at all.
+        let is_good = named && tls_is_good && !hosts.is_empty() && !matches.is_empty();
+        let (Some(timeouts), true) = (timeouts, is_good) else {
             continue;
         };
         let identity = Identity {
@@ -47,7 +55,9 @@ pub(super) fn lower(route: &WebSocketRoute, report: &mut Report<'_>) -> Vec<Draf
             key: rule_key(rule, &matches),
             rule: rule.name.clone().unwrap_or_else(|| format!("rule-{index}")),
         };
-        drafts.push(Draft::new(identity, hosts.clone(), matches, backends, timeouts));
+        let mut draft = Draft::new(identity, hosts.clone(), matches, backends, timeouts);
+        draft.route.tls.insecure = insecure;
+        drafts.push(draft);
     }
     drafts
 }
@@ -143,6 +153,13 @@ fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_
             report.refuse(&field.field("namespace"), host::label_problem(namespace));
             continue;
         }
+        let tls = match &backend.tls {
+            None => None,
+            Some(written) => match backend_tls(written, &field.field("tls"), report) {
+                Some(tls) => Some(tls),
+                None => continue,
+            },
+        };
         let weight = backend.weight.unsigned_abs();
         let (service, port) = (backend.name.clone(), backend.port.clone());
         backends.push(BackendRef {
@@ -152,9 +169,52 @@ fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_
             service,
             port,
             weight,
+            tls,
         });
     }
     backends
+}
+
+/// TLS towards a backend; `None` when it is refused.
+fn backend_tls(written: &BackendTls, field: &FieldPath, report: &mut Report<'_>) -> Option<TlsRef> {
+    let before = report.findings.len();
+    let authority = written.ca_ref.as_ref().map(|authority| &authority.name);
+    let names = [
+        (authority, "caRef.name"),
+        (written.client_cert_secret_name.as_ref(), "clientCertSecretName"),
+    ];
+    for (name, place) in names {
+        if let Some(rest) = name.and_then(|name| host::object_name_problem(name)) {
+            report.refuse(&FieldPath::new(&format!("{field}.{place}")), rest);
+        }
+    }
+    match &written.hostname {
+        Some(name) => {
+            if let Some(rest) = host::backend_name_problem(name) {
+                report.refuse(&field.field("hostname"), rest);
+            }
+        }
+        None if written.verify == BackendVerify::Skip => {}
+        None => report.refuse(field, "must set `hostname` unless `verify` is 'Skip'"),
+    }
+    let signer = match (written.verify, authority) {
+        (BackendVerify::System, None) => Signer::System,
+        (BackendVerify::Skip, None) => Signer::Anybody,
+        (BackendVerify::Ca, Some(name)) => Signer::Secret(field.field("caRef"), name.clone()),
+        _ => {
+            let rest = "must set `caRef` when `verify` is 'CA', and must not set it otherwise";
+            report.refuse(field, rest);
+            return None;
+        }
+    };
+    (report.findings.len() == before).then(|| TlsRef {
+        hostname: written.hostname.clone(),
+        signer,
+        certificate: written
+            .client_cert_secret_name
+            .clone()
+            .map(|name| (field.field("clientCertSecretName"), name)),
+    })
 }
 
 fn rule_key(rule: &Rule, matches: &[(FieldPath, RouteMatch)]) -> String {

@@ -1,11 +1,11 @@
 //! Settings that only matter with a cluster: what is read from it, and what is written back.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::FullName;
 use crate::compile;
 
 /// What is read from a cluster, and what is written back.
@@ -45,7 +45,7 @@ pub struct Kubernetes {
     )]
     pub watch_ingress_without_class: bool,
 
-    /// Read the Secrets that Ingresses name
+    /// Read the Secrets that Ingresses and WebSocketRoutes name; without them no TLS is spoken
     #[arg(
         long, env = "HOLDFAST_WATCH_SECRETS", value_name = "BOOL", default_value = "true",
         default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
@@ -66,7 +66,7 @@ pub struct Kubernetes {
         value_name = "NAMESPACE/NAME",
         conflicts_with = "publish_address"
     )]
-    pub publish_service: Option<ServiceName>,
+    pub publish_service: Option<FullName>,
 
     /// Addresses (IP or DNS name) that go into the statuses, separated by commas
     #[arg(
@@ -104,33 +104,6 @@ pub struct Kubernetes {
     /// Time without a sign of life after which a replica counts as gone
     #[arg(long, env = "HOLDFAST_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
     pub lease_duration: Duration,
-}
-
-/// The name of a Service with its namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceName {
-    /// The namespace.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-}
-
-impl FromStr for ServiceName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-                Ok(Self {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                })
-            }
-            _ => Err(format!(
-                "must be a namespace and a name such as 'holdfast/holdfast'; got '{text}'"
-            )),
-        }
-    }
 }
 
 /// Leases count in whole seconds, and renewing takes a few.

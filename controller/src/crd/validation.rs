@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 /// A duration, as in Gateway API (GEP-2257).
 const DURATION: &str = "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')";
 const LABEL: &str = "self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')";
+/// A DNS name.
+const NAME: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$";
 const TOKEN: &str = "^[A-Za-z0-9!#$%&*+.^_`|~\\'-]+$";
 /// Longest regular expression, in characters.
 const MAX_REGEX: usize = 256;
@@ -64,6 +66,38 @@ pub(super) fn label() -> Value {
         "must be of lower-case letters, digits and '-'",
         "\"must be of lower-case letters, digits and '-'; got '\" + self + \"'\"",
     )])
+}
+
+/// The name of an object.
+pub(super) fn object_name() -> Value {
+    json!([rule_showing(
+        format!("self.matches('{NAME}')"),
+        "must be the name of an object, such as 'chat-tls'",
+        "\"must be the name of an object, such as 'chat-tls'; got '\" + self + \"'\"",
+    )])
+}
+
+/// The name that a backend's certificate must have.
+pub(super) fn backend_hostname() -> Value {
+    json!([rule_showing(
+        format!("!isIP(self) && self.matches('{NAME}')"),
+        "must be a DNS name such as 'chat.internal'",
+        "\"must be a DNS name such as 'chat.internal'; got '\" + self + \"'\"",
+    )])
+}
+
+/// TLS towards a backend.
+pub(super) fn backend_tls() -> Value {
+    json!([
+        {
+            "rule": "(self.verify == 'CA') == has(self.caRef)",
+            "message": "must set `caRef` when `verify` is 'CA', and must not set it otherwise",
+        },
+        {
+            "rule": "self.verify == 'Skip' || has(self.hostname)",
+            "message": "must set `hostname` unless `verify` is 'Skip'",
+        },
+    ])
 }
 
 /// A condition on the path.

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::status::WebSocketRouteStatus;
+use super::tls::{BackendTls, Tls};
 use super::validation;
 
 /// Routes HTTP requests and WebSocket handshakes for its hostnames to Services.
@@ -46,6 +47,9 @@ pub struct WebSocketRouteSpec {
     /// Virtual hosts: DNS names whose first label may be `*`, or the single entry `*`.
     #[schemars(schema_with = "hostnames_schema")]
     pub hostnames: Vec<String>,
+    /// TLS towards clients; requests with TLS and without are served alike if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Rules, each with its own matches and backends.
     #[schemars(
         length(min = 1, max = 16),
@@ -187,6 +191,9 @@ pub struct BackendRef {
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: i32,
+    /// TLS towards the backend; what `appProtocol` of the Service's port says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<BackendTls>,
 }
 
 /// Time limits.

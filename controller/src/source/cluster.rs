@@ -29,7 +29,7 @@ use self::feed::{Change, FeedId, Tidings};
 use self::identity::{Answer, Identity};
 use self::index::Index;
 use self::observed::Board;
-use crate::world::World;
+use crate::world::{Name, World};
 
 /// Changes that wait to be folded in; a full queue holds up the watches.
 const QUEUE: usize = 1024;
@@ -45,8 +45,10 @@ const DOUBT: Duration = Duration::from_secs(5);
 pub struct Scope {
     /// The namespaces.
     pub namespaces: Namespaces,
-    /// Secrets of type `kubernetes.io/tls` that an Ingress names.
+    /// Secrets that an Ingress or a WebSocketRoute names.
     pub secrets: bool,
+    /// The Secret of the default certificate.
+    pub default_certificate: Option<Name>,
     /// Looks up the hosts of Services of type ExternalName.
     pub external_names: bool,
     /// See [`observed::field_manager`].
@@ -74,7 +76,7 @@ pub struct Cluster {
     identity: Identity,
     secrets: secrets::Lookup,
     aliases: Option<watch::Sender<BTreeSet<String>>>,
-    /// Opens the watch of Secrets: until the Ingresses are known, none is worth keeping.
+    /// Opens the watch of Secrets: until those that name some are known, none is worth keeping.
     gate: watch::Sender<bool>,
     started: Instant,
     is_complete: bool,
@@ -93,7 +95,7 @@ impl Cluster {
         let (gate, gated) = watch::channel(false);
         let starter = feed::Starter::new(client.clone(), scope, gated, out.clone()).await;
         let mut cluster = Self {
-            index: Index::new(board),
+            index: Index::new(board, scope.default_certificate.clone()),
             starter,
             changes,
             feeds: JoinSet::new(),
@@ -149,7 +151,7 @@ impl Cluster {
                 Some(change) = self.changes.recv() => self.take(change).await,
                 () = sleep_until(patience), if now < patience => {}
                 () = sleep_until(self.ask_again), if self.doubts() => self.settle_doubts().await,
-                () = self.secrets.due() => self.secrets.ask(self.index.missing_secrets()),
+                all = self.secrets.due() => self.secrets.ask(self.index.secrets_to_ask(all)),
             }
         }
         let end = Instant::now() + pace.max(GATHER);
@@ -182,7 +184,7 @@ impl Cluster {
             Change::Secret(name, secret) => self.index.take_secret(&name, secret.as_ref()),
             Change::Resolved(host, addresses) => self.index.take_addresses(host, addresses),
         }
-        if !*self.gate.borrow() && self.index.knows_ingresses() {
+        if !*self.gate.borrow() && self.index.knows_routes() {
             self.gate.send_replace(true);
         }
         let wanted = self.index.wanted_secrets();

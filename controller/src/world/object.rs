@@ -8,7 +8,8 @@ use k8s_openapi::api::networking::v1::IngressSpec;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::EndpointState;
 
-use super::{Certificate, Kind};
+use super::Kind;
+use super::secret::Secret;
 use crate::crd::websocketroute::WebSocketRouteSpec;
 
 /// One object in its compact form.
@@ -28,6 +29,23 @@ pub enum Object {
     WebSocketRoute(Arc<WebSocketRoute>),
     /// See [`ReferenceGrant`].
     ReferenceGrant(Arc<ReferenceGrant>),
+}
+
+impl Object {
+    /// The object as it is kept in the place of what stood there `before`: a Secret keeps what its new content breaks.
+    #[must_use]
+    pub(crate) fn after(&self, before: Option<&Self>) -> Self {
+        match (self, before) {
+            (Self::Secret(secret), Some(Self::Secret(before))) if !Arc::ptr_eq(secret, before) => {
+                let kept = secret.after(before);
+                match kept == **before {
+                    true => Self::Secret(Arc::clone(before)),
+                    false => Self::Secret(Arc::new(kept)),
+                }
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 /// An Ingress.
@@ -103,17 +121,6 @@ pub struct EndpointSlice {
     pub endpoints: Vec<(IpAddr, EndpointState)>,
     /// What could not be read, as (field, value).
     pub invalid: Vec<(String, String)>,
-}
-
-/// A Secret, without its values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Its type, such as `kubernetes.io/tls`.
-    pub kind: String,
-    /// Keys that hold a value.
-    pub keys: BTreeSet<String>,
-    /// What the first certificate of `tls.crt` says, or why it can't be read; `None` without one.
-    pub certificate: Option<Result<Certificate, String>>,
 }
 
 /// A ReferenceGrant (Gateway API): who may refer to Services of its namespace.

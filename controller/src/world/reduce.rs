@@ -12,8 +12,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use routetable::EndpointState;
 
 use super::{
-    Certificate, EndpointSlice, GrantedServices, Ingress, IngressClass, Kind, Object, ReferenceGrant, Secret,
-    Service, ServicePort, WebSocketRoute,
+    EndpointSlice, GrantedServices, Ingress, IngressClass, Kind, Object, ReferenceGrant, Secret, Service,
+    ServicePort, WebSocketRoute,
 };
 use crate::crd::referencegrant::ReferenceGrant as ApiReferenceGrant;
 use crate::crd::websocketroute::WebSocketRoute as ApiWebSocketRoute;
@@ -25,8 +25,6 @@ const ROUTING_ANNOTATIONS: [&str; 3] = [
     "nginx.ingress.kubernetes.io/",
 ];
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
-/// The key of a Secret that holds the certificate chain.
-const CERTIFICATE: &str = "tls.crt";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 impl From<networking::Ingress> for Object {
@@ -81,25 +79,13 @@ impl From<core::Service> for Object {
 
 impl From<core::Secret> for Object {
     fn from(secret: core::Secret) -> Self {
-        let data = secret.data.unwrap_or_default();
-        let written = secret.string_data.unwrap_or_default();
+        let data = secret.data.unwrap_or_default().into_iter();
+        let mut values: BTreeMap<String, Vec<u8>> = data.map(|(key, value)| (key, value.0)).collect();
         // As the API server merges them: what is written as text counts.
-        let certificate = match (written.get(CERTIFICATE), data.get(CERTIFICATE)) {
-            (Some(text), _) => text.as_bytes(),
-            (None, Some(bytes)) => &bytes.0,
-            (None, None) => &[],
-        };
-        let certificate = (!certificate.is_empty()).then(|| Certificate::read(certificate));
-        let filled = data.into_iter().filter(|(_, value)| !value.0.is_empty());
-        let written = written.into_iter().filter(|(_, value)| !value.is_empty());
-        Self::Secret(Arc::new(Secret {
-            kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
-            keys: filled
-                .map(|(key, _)| key)
-                .chain(written.map(|(key, _)| key))
-                .collect(),
-            certificate,
-        }))
+        let written = secret.string_data.unwrap_or_default().into_iter();
+        values.extend(written.map(|(key, text)| (key, text.into_bytes())));
+        let kind = secret.type_.unwrap_or_else(|| "Opaque".to_owned());
+        Self::Secret(Arc::new(Secret::read(kind, &values)))
     }
 }
 

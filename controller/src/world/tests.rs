@@ -89,3 +89,58 @@ fn a_grant_is_for_kind_namespace_and_name() {
     assert!(!grant.permits(Kind::WebSocketRoute, "spoof", "chat"));
     assert!(!grant.permits(Kind::Ingress, "prod", "chat"));
 }
+
+fn tls(certificate: &str, key: &str) -> (ObjectKey, Object) {
+    let object_key = ObjectKey {
+        kind: Kind::Secret,
+        namespace: "prod".to_owned(),
+        name: "tls".to_owned(),
+    };
+    let secret: k8s_openapi::api::core::v1::Secret = serde_json::from_value(serde_json::json!({
+        "metadata": {"name": "tls"},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
+    }))
+    .unwrap();
+    (object_key, secret.into())
+}
+
+#[test]
+fn a_secret_that_breaks_keeps_what_it_held() {
+    let pair = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        (certificate.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let ((chain, key), (other_chain, other_key)) = (pair(), pair());
+    let good = tls(&chain, &key);
+    let mut kept = world(std::slice::from_ref(&good));
+    let name = Name::new("prod", "tls");
+    let secret = |world: &World| Arc::clone(world.secrets.get(&name).unwrap());
+    let first = secret(&kept);
+    let usable = first.certificate.usable().unwrap();
+    for broken in [
+        tls(&chain, &other_key),
+        tls("", ""),
+        tls("none", &key),
+        tls(&chain, &other_key),
+    ] {
+        kept.apply(&broken.0, Some(&broken.1));
+        let now = secret(&kept);
+        assert_eq!(now.certificate.usable(), Some(usable));
+        assert_ne!(now.certificate.now, first.certificate.now);
+        // The same again is no news.
+        kept.apply(&broken.0, Some(&broken.1));
+        assert!(Arc::ptr_eq(&now, &secret(&kept)));
+    }
+    let next = tls(&other_chain, &other_key);
+    kept.apply(&next.0, Some(&next.1));
+    assert_eq!(kept, world(&[next]), "good content leaves nothing of the former");
+    let broken = tls(&chain, &other_key);
+    kept.apply(&broken.0, None);
+    kept.apply(&broken.0, Some(&broken.1));
+    assert!(
+        secret(&kept).certificate.usable().is_none(),
+        "what was deleted is gone"
+    );
+}

@@ -1,7 +1,10 @@
 //! A compilation as YAML that people read and diffs are small in.
 
 use controller::compile::{Compiled, Finding, ObjectStatus, Outcome};
-use routetable::{PathMatch, Route, RouteMatch, RouteTable, Timeouts, ValueMatch, ValuePattern};
+use routetable::{
+    BackendProtocol, CertificateId, ClientValidation, InsecurePolicy, PathMatch, Route, RouteMatch,
+    RouteTable, ServerName, Timeouts, TlsVersion, ValueMatch, ValuePattern, Verify,
+};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn render(compiled: &Compiled, report: &[Finding]) -> Value {
@@ -19,7 +22,7 @@ pub(crate) fn render(compiled: &Compiled, report: &[Finding]) -> Value {
     });
     let mut sets: Vec<_> = sets.collect();
     sets.sort_by(|a, b| a.0.cmp(&b.0));
-    json!({
+    let mut out = json!({
         "routes": routes.iter().map(|route| render_route(route, &compiled.table)).collect::<Value>(),
         "endpointSets": sets.into_iter().collect::<Map<_, _>>(),
         "statuses": compiled
@@ -28,7 +31,59 @@ pub(crate) fn render(compiled: &Compiled, report: &[Finding]) -> Value {
             .map(|(key, status)| (key.to_string(), render_status(status)))
             .collect::<Map<_, _>>(),
         "findings": report.iter().map(render_finding).collect::<Value>(),
-    })
+    });
+    let names = compiled.table.server_names.values();
+    let mut names: Vec<_> = names.map(|name| render_name(name, &compiled.table)).collect();
+    names.sort_by(|a, b| a["host"].as_str().cmp(&b["host"].as_str()));
+    if !names.is_empty() {
+        out["serverNames"] = json!(names);
+    }
+    out
+}
+
+fn render_name(name: &ServerName, table: &RouteTable) -> Value {
+    let certificates = name.certificates.iter().map(|id| secret_name(*id, table));
+    let mut out = json!({"host": name.host.to_string(), "certificates": certificates.collect::<Value>()});
+    if name.min_version != TlsVersion::default() {
+        out["minVersion"] = json!(format!("{:?}", name.min_version));
+    }
+    if let Some(client) = &name.client {
+        out["client"] = json!(render_client(client));
+    }
+    out
+}
+
+/// Sound tables hold every certificate that something refers to.
+fn secret_name(id: CertificateId, table: &RouteTable) -> String {
+    let certificate = table.certificates.get(&id);
+    let certificate = certificate.expect("sound tables hold every certificate that something refers to");
+    let chain = certificate.chain.len();
+    assert!(!certificate.key.0.is_empty());
+    format!(
+        "{}/{} ({chain} in its chain)",
+        certificate.namespace, certificate.secret
+    )
+}
+
+fn render_client(client: &ClientValidation) -> String {
+    let mode = if client.optional { "optional" } else { "required" };
+    format!("{mode}, {} authorities", client.authorities.len())
+}
+
+fn render_protocol(of: &BackendProtocol, table: &RouteTable) -> String {
+    let mut out = if of.http2 { " HTTP/2" } else { "" }.to_owned();
+    if let Some(tls) = &of.tls {
+        let verify = match &tls.verify {
+            Verify::System => "System".to_owned(),
+            Verify::Authorities(authorities) => format!("{} authorities", authorities.len()),
+            Verify::Nothing => "unverified".to_owned(),
+        };
+        out.push_str(&format!(" TLS '{}' {verify}", tls.server_name));
+        if let Some(id) = tls.certificate {
+            out.push_str(&format!(" showing {}", secret_name(id, table)));
+        }
+    }
+    out
 }
 
 fn render_route(route: &Route, table: &RouteTable) -> Value {
@@ -36,7 +91,13 @@ fn render_route(route: &Route, table: &RouteTable) -> Value {
         let set = table.endpoint_sets.get(&backend.endpoint_set);
         let set = set.expect("sound tables hold every set that a route leads to");
         (
-            format!("{}/{}:{}", set.namespace, set.service, set.port),
+            format!(
+                "{}/{}:{}{}",
+                set.namespace,
+                set.service,
+                set.port,
+                render_protocol(&backend.protocol, table)
+            ),
             json!(backend.weight),
         )
     });
@@ -53,6 +114,12 @@ fn render_route(route: &Route, table: &RouteTable) -> Value {
     }
     if route.fallback {
         out["fallback"] = json!(true);
+    }
+    if route.tls.insecure != InsecurePolicy::Allow {
+        out["insecure"] = json!(format!("{:?}", route.tls.insecure));
+    }
+    if let Some(client) = &route.tls.client {
+        out["client"] = json!(render_client(client));
     }
     if route.timeouts != Timeouts::default() {
         let Timeouts {

@@ -1,6 +1,11 @@
 //! What the data plane would do with a request once its route is known.
 
-use routetable::{EndpointSet, EndpointState, ObjectKind, Route, RouteTable};
+use routetable::{
+    EndpointSet, EndpointState, InsecurePolicy, ObjectKind, Route, RouteTable, WeightedBackend,
+};
+
+use super::question::Question;
+use super::tls;
 
 use crate::world::{Name, World};
 
@@ -16,7 +21,7 @@ pub(super) struct Forecast {
 }
 
 /// A backend without an endpoint that takes new work gives its share to its siblings.
-pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, handshake: bool) -> Forecast {
+pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, question: &Question) -> Forecast {
     let mut endpoints = Vec::new();
     let Some(route) = route else {
         return Forecast {
@@ -25,19 +30,21 @@ pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, handshake: boo
             refused: true,
         };
     };
+    let insecure = insecure(route, question);
     let backends = route.backends.iter().filter_map(|backend| {
         let set = table.endpoint_sets.get(&backend.endpoint_set)?;
         let best = set.endpoints.iter().map(|endpoint| endpoint.state).min();
         let usable = matches!(best, Some(EndpointState::Ready | EndpointState::Draining));
-        Some((u64::from(backend.weight), set.as_ref(), best.filter(|_| usable)))
+        Some((backend, set.as_ref(), best.filter(|_| usable)))
     });
-    let backends: Vec<(u64, &EndpointSet, Option<EndpointState>)> = backends.collect();
+    let backends: Vec<(&WeightedBackend, &EndpointSet, Option<EndpointState>)> = backends.collect();
     let total: u64 = backends
         .iter()
         .filter(|(_, _, best)| best.is_some())
-        .map(|(weight, ..)| weight)
+        .map(|(backend, ..)| u64::from(backend.weight))
         .sum();
-    for (weight, set, best) in backends {
+    for (backend, set, best) in backends {
+        let weight = u64::from(backend.weight);
         let EndpointSet {
             namespace,
             service,
@@ -46,7 +53,8 @@ pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, handshake: boo
         } = set;
         let share = best.and_then(|_| (weight * 100).checked_div(total)).unwrap_or(0);
         endpoints.push(format!(
-            "backend {namespace}/{service}:{port}: weight {weight}, {share} % of what is new"
+            "backend {namespace}/{service}:{port}: weight {weight}, {share} % of what is new{}",
+            tls::protocol(&backend.protocol)
         ));
         for endpoint in &set.endpoints {
             endpoints.push(format!("  {}: {}", endpoint.address, state(endpoint.state, best)));
@@ -55,7 +63,8 @@ pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, handshake: boo
             endpoints.push("  no endpoints".to_owned());
         }
     }
-    let answer = match (total > 0, handshake) {
+    let answer = match (total > 0, question.is_handshake()) {
+        _ if insecure.is_some() => insecure.unwrap_or_default(),
         (false, _) => "503 NoReadyEndpoints",
         (true, true) => "101 if the endpoint accepts, otherwise what it answers",
         (true, false) => "what the endpoint answers",
@@ -63,7 +72,23 @@ pub(super) fn forecast(table: &RouteTable, route: Option<&Route>, handshake: boo
     Forecast {
         endpoints,
         answer,
-        refused: total == 0,
+        refused: total == 0 || insecure.is_some(),
+    }
+}
+
+/// What a request without TLS gets instead of an answer of the endpoint.
+fn insecure(route: &Route, question: &Question) -> Option<&'static str> {
+    if question.is_secure() {
+        return None;
+    }
+    match route.tls.insecure {
+        _ if route.tls.client.is_some() => Some("403 TlsRequired: clients must show a certificate"),
+        InsecurePolicy::Allow => None,
+        InsecurePolicy::Reject => Some("403 TlsRequired"),
+        InsecurePolicy::Redirect if question.is_handshake() => Some(
+            "308 TlsRedirect, which browsers do not follow on a handshake; use wss:// or `insecurePolicy: Reject`",
+        ),
+        InsecurePolicy::Redirect => Some("308 TlsRedirect to https://"),
     }
 }
 

@@ -10,6 +10,7 @@ use routetable::matching::RequestView;
 /// A request as far as routing looks at it.
 #[derive(Debug)]
 pub(super) struct Question {
+    is_secure: bool,
     host: String,
     path: String,
     query: Option<String>,
@@ -17,11 +18,11 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// A URL with or without a scheme; without one a WebSocket is meant.
+    /// A URL with or without a scheme; without one a WebSocket with TLS is meant, which every policy lets in.
     pub(super) fn new(url: &str, fields: &[String], subprotocols: &[String]) -> anyhow::Result<Self> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+        let (scheme, rest) = url.split_once("://").unwrap_or(("wss", url));
         if !["ws", "wss", "http", "https"].contains(&scheme) {
-            bail!("'{url}' must begin with 'ws://' or 'http://'");
+            bail!("'{url}' must begin with 'wss://', 'ws://', 'https://' or 'http://'");
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -34,6 +35,7 @@ impl Question {
             bail!("'{url}' names no host; write it as in 'ws://chat.example.com/ws'");
         }
         let mut question = Self {
+            is_secure: matches!(scheme, "wss" | "https"),
             host: host.to_owned(),
             path: if path.is_empty() {
                 "/".to_owned()
@@ -83,6 +85,7 @@ impl Question {
             path,
             query,
             headers,
+            ..
         } = self;
         RequestView {
             host,
@@ -90,6 +93,19 @@ impl Question {
             query: query.as_deref(),
             headers,
         }
+    }
+
+    /// The host, without its port.
+    pub(super) fn host(&self) -> &str {
+        match self.host.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.host,
+        }
+    }
+
+    /// True with TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// True for a WebSocket handshake, false for a plain request.

@@ -72,26 +72,23 @@ pub(super) fn written(port: &IntOrString) -> String {
     }
 }
 
-/// False when what the port says it speaks can't be spoken to it.
-pub(super) fn is_spoken(port: &ServicePort, backend: &BackendRef, report: &mut Report<'_>) -> bool {
-    let Some(written) = &port.app_protocol else {
-        return true;
-    };
-    let (name, number) = (&backend.service, port.number);
-    let says = format!("port {number} of Service '{name}' has `appProtocol` '{written}'");
+/// What is spoken on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// HTTP/1.1.
+    Plain,
+    /// HTTP/2 with prior knowledge.
+    H2c,
+    /// HTTP/1.1 over TLS.
+    Tls,
+}
+
+/// What the port says is spoken there (`appProtocol`, GEP-1911); unknown words mean plain HTTP, as in Gateway API.
+pub(super) fn spoken(port: &ServicePort) -> Spoken {
+    let written = port.app_protocol.as_deref().unwrap_or_default();
     match written.to_ascii_lowercase().as_str() {
-        "https" | "wss" | "kubernetes.io/wss" | "tls" => {
-            let message = format!(
-                "{says}; TLS towards backends is not in this version; write a port that takes plain HTTP"
-            );
-            report.error(&backend.port_field, Reason::UnsupportedProtocol, message);
-            false
-        }
-        "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => {
-            let message = format!("{says}; this version speaks HTTP/1.1 to it");
-            report.warning(&backend.port_field, Reason::UnsupportedProtocol, message);
-            true
-        }
-        _ => true,
+        "https" | "wss" | "kubernetes.io/wss" | "tls" => Spoken::Tls,
+        "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => Spoken::H2c,
+        _ => Spoken::Plain,
     }
 }

@@ -1,7 +1,7 @@
 //! Folds the changes of all watches into one World.
 //!
 //! A state machine without sockets or clocks. A list replaces what its watch had told before only once it
-//! is complete; what it holds is taken at once. Secrets are kept only while an Ingress names them.
+//! is complete; what it holds is taken at once. Secrets are kept only while somebody names them.
 
 mod references;
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::feed::{FeedId, Item, Tidings};
 use super::observed::Board;
-use crate::world::{Kind, Name, Object, ObjectKey, World};
+use crate::world::{Kind, Name, Object, ObjectKey, TLS_TYPE, World};
 use references::References;
 
 /// Most addresses that are remembered of one ExternalName host.
@@ -55,11 +55,11 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn new(board: Board) -> Self {
+    pub(super) fn new(board: Board, default_certificate: Option<Name>) -> Self {
         Self {
             world: World::default(),
             feeds: BTreeMap::new(),
-            references: References::default(),
+            references: References::new(default_certificate),
             aliases: BTreeSet::new(),
             aliases_changed: false,
             namespaces_pending: false,
@@ -122,9 +122,10 @@ impl Index {
         !self.namespaces_pending && self.feeds.values().all(is_settled)
     }
 
-    /// True when every Ingress was listed once, as far as that is allowed.
-    pub(super) fn knows_ingresses(&self) -> bool {
-        let mut feeds = self.feeds.values().filter(|feed| feed.kind == Kind::Ingress);
+    /// True when every Ingress and WebSocketRoute was listed once, as far as that is allowed.
+    pub(super) fn knows_routes(&self) -> bool {
+        let is_route = |feed: &&Feed| matches!(feed.kind, Kind::Ingress | Kind::WebSocketRoute);
+        let mut feeds = self.feeds.values().filter(is_route);
         !self.namespaces_pending && feeds.all(|feed| feed.phase != Phase::Waiting)
     }
 
@@ -235,9 +236,30 @@ impl Index {
             .take_wanted(|name| self.world.secrets.contains_key(name))
     }
 
-    /// Secrets that are named and do not exist.
-    pub(super) fn missing_secrets(&self) -> BTreeSet<Name> {
-        self.references.missing()
+    /// Secrets that are named and do not exist; with `all`, those that exist and no watch brings as well.
+    pub(super) fn secrets_to_ask(&self, all: bool) -> BTreeSet<Name> {
+        let mut names = self.references.missing();
+        if all {
+            let unwatched = |name: &&Name| !self.is_watched(name);
+            names.extend(self.references.looked_up().filter(unwatched).cloned());
+        }
+        names
+    }
+
+    /// True for a Secret that the watch brings when it changes.
+    fn is_watched(&self, name: &Name) -> bool {
+        let is_brought = self
+            .world
+            .secrets
+            .get(name)
+            .is_some_and(|secret| secret.kind == TLS_TYPE);
+        let mut feeds = self.feeds.values().filter(|feed| feed.kind == Kind::Secret);
+        is_brought
+            && feeds.any(|feed| {
+                feed.namespace
+                    .as_ref()
+                    .is_none_or(|namespace| *namespace == name.namespace)
+            })
     }
 
     /// Tells which hosts are to be looked up, if that changed.
@@ -254,16 +276,19 @@ impl Index {
     }
 
     fn put(&mut self, key: &ObjectKey, object: Option<&Object>) {
-        if self.world.object(key).as_ref() == object && !self.world.unreadable.contains_key(key) {
+        let known = self.world.object(key);
+        let object = object.map(|object| object.after(known.as_ref()));
+        let object = object.as_ref();
+        if known.as_ref() == object && !self.world.unreadable.contains_key(key) {
             return;
         }
         match key.kind {
-            Kind::Ingress => self.references.replace(key, object),
+            Kind::Ingress | Kind::WebSocketRoute => self.references.replace(key, object),
             Kind::Service => self.aliases_changed = true,
             _ => {}
         }
         self.world.apply(key, object);
-        if key.kind == Kind::Ingress {
+        if matches!(key.kind, Kind::Ingress | Kind::WebSocketRoute) {
             for name in self.references.take_unnamed() {
                 self.world.apply(&secret_key(&name), None);
             }

@@ -1,8 +1,8 @@
-//! Looks up Secrets that an Ingress names and no watch has brought.
+//! Looks up Secrets that are named and no watch has brought.
 //!
 //! The watch brings only Secrets of type `kubernetes.io/tls`, and only those that are named are kept. One
 //! that is named later, or is of another type, is asked for by itself; one that does not exist is asked
-//! for again at a slow pace.
+//! for again at a slow pace, and one that no watch can bring at a slower one, because it may change.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,6 +21,8 @@ use crate::world::{Name, Object};
 const MAX_QUESTIONS: usize = 16;
 /// Pace of asking again for what does not exist.
 const AGAIN: Duration = Duration::from_secs(10);
+/// How many of these rounds pass until what no watch brings is asked for again.
+const ROUNDS: u32 = 6;
 /// Time for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,7 @@ pub(super) struct Lookup {
     asked: JoinSet<Name>,
     under_way: BTreeSet<Name>,
     again: Instant,
+    round: u32,
 }
 
 impl Lookup {
@@ -43,6 +46,7 @@ impl Lookup {
             asked: JoinSet::new(),
             under_way: BTreeSet::new(),
             again: Instant::now() + AGAIN,
+            round: 0,
         }
     }
 
@@ -55,11 +59,15 @@ impl Lookup {
         self.fill();
     }
 
-    /// Waits until the missing ones are to be asked for again. Answers free room meanwhile.
-    pub(super) async fn due(&mut self) {
+    /// Waits until the missing ones are to be asked for again; true when all that no watch brings are. Answers free room
+    /// meanwhile.
+    pub(super) async fn due(&mut self) -> bool {
         loop {
             tokio::select! {
-                () = sleep_until(self.again) => return,
+                () = sleep_until(self.again) => {
+                    self.round = (self.round + 1) % ROUNDS;
+                    return self.round == 0;
+                }
                 Some(answered) = self.asked.join_next() => {
                     if let Ok(name) = answered {
                         self.under_way.remove(&name);

@@ -142,7 +142,8 @@ impl Store {
                 }
                 claimed.insert(key.clone(), here);
                 if let Some(object) = &entry.object {
-                    let object = object.clone();
+                    // The world is built anew each time; what a Secret held before is known here.
+                    let object = object.after(self.good.get(key).map(|last| &last.object));
                     good.insert(
                         key.clone(),
                         Good {

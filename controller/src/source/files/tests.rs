@@ -219,3 +219,37 @@ fn other_kinds_are_passed_over_and_misspelled_ones_are_not() {
             .contains("must be 'networking.k8s.io/v1'")
     );
 }
+
+#[test]
+fn a_secret_that_breaks_keeps_the_certificate_that_it_held() {
+    let pair = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        (certificate.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let secret = |chain: &str, key: &str| {
+        let value = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "type": "kubernetes.io/tls",
+            "stringData": {"tls.crt": chain, "tls.key": key},
+        });
+        value.to_string()
+    };
+    let usable = |loaded: &Loaded| {
+        let name = crate::world::Name::new("default", "tls");
+        loaded.world.secrets.get(&name).and_then(|secret| secret.certificate.usable().cloned())
+    };
+    let ((chain, key), (_, other)) = (pair(), pair());
+    let mut folder = Folder::new();
+    folder.write("tls.json", &secret(&chain, &key));
+    let good = usable(&folder.look());
+    assert!(good.is_some());
+    // Twice: what is kept is kept from one look to the next.
+    for key in [&other, &chain] {
+        folder.write("tls.json", &secret(&chain, key));
+        assert_eq!(usable(&folder.look()), good);
+    }
+    fs::remove_file(folder.dir.path().join("tls.json")).unwrap();
+    folder.look();
+    folder.write("tls.json", &secret(&chain, &other));
+    assert_eq!(usable(&folder.look()), None, "what was removed is gone");
+}

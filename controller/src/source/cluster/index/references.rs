@@ -1,13 +1,15 @@
-//! Which Secrets the Ingresses name, so that no other is kept.
+//! Which Secrets are named, so that no other is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::world::{Name, Object, ObjectKey};
+use crate::compile;
+use crate::crd::websocketroute::WebSocketRouteSpec;
+use crate::world::{Ingress, Name, Object, ObjectKey};
 
 /// Secrets by who names them.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    by_ingress: BTreeMap<Name, BTreeSet<Name>>,
+    by_object: BTreeMap<ObjectKey, BTreeSet<Name>>,
     counts: BTreeMap<Name, usize>,
     /// Named, and not asked for yet.
     fresh: BTreeSet<Name>,
@@ -20,16 +22,25 @@ pub(super) struct References {
 }
 
 impl References {
-    /// Notes what an Ingress names now; `None` when it is gone.
-    pub(super) fn replace(&mut self, ingress: &ObjectKey, object: Option<&Object>) {
-        let name = Name::new(&ingress.namespace, &ingress.name);
+    /// The references of the settings.
+    pub(super) fn new(default_certificate: Option<Name>) -> Self {
+        let mut references = Self::default();
+        if let Some(name) = default_certificate {
+            references.counts.insert(name.clone(), 1);
+            references.fresh.insert(name);
+        }
+        references
+    }
+
+    /// Notes what an Ingress or a WebSocketRoute names now; `None` when it is gone.
+    pub(super) fn replace(&mut self, key: &ObjectKey, object: Option<&Object>) {
         let now = object
-            .map(|object| named(&ingress.namespace, object))
+            .map(|object| named(&key.namespace, object))
             .unwrap_or_default();
         let before = if now.is_empty() {
-            self.by_ingress.remove(&name)
+            self.by_object.remove(key)
         } else {
-            self.by_ingress.insert(name, now.clone())
+            self.by_object.insert(key.clone(), now.clone())
         };
         for secret in &now {
             let count = self.counts.entry(secret.clone()).or_default();
@@ -94,6 +105,11 @@ impl References {
         self.missing.clone()
     }
 
+    /// What was asked for and found there.
+    pub(super) fn looked_up(&self) -> impl Iterator<Item = &Name> {
+        self.looked_up.iter()
+    }
+
     /// True for a Secret that a question, not the watch, has brought.
     pub(super) fn was_looked_up(&self, secret: &ObjectKey) -> bool {
         self.looked_up
@@ -102,12 +118,36 @@ impl References {
 }
 
 fn named(namespace: &str, object: &Object) -> BTreeSet<Name> {
-    let Object::Ingress(ingress) = object else {
-        return BTreeSet::new();
+    let names = match object {
+        Object::Ingress(ingress) => secrets_of_ingress(ingress),
+        Object::WebSocketRoute(route) => secrets_of_route(&route.spec),
+        _ => vec![],
     };
-    let entries = ingress.spec.tls.iter().flatten();
-    let names = entries
-        .filter_map(|entry| entry.secret_name.as_deref())
-        .filter(|name| !name.is_empty());
+    let names = names.into_iter().filter(|name| !name.is_empty());
     names.map(|name| Name::new(namespace, name)).collect()
+}
+
+fn secrets_of_ingress(ingress: &Ingress) -> Vec<&str> {
+    let entries = ingress.spec.tls.iter().flatten();
+    let mut names: Vec<&str> = entries.filter_map(|entry| entry.secret_name.as_deref()).collect();
+    names.extend(compile::authority_annotation(ingress));
+    names
+}
+
+fn secrets_of_route(spec: &WebSocketRouteSpec) -> Vec<&str> {
+    let mut names = Vec::new();
+    if let Some(tls) = &spec.tls {
+        names.extend(tls.secret_name.as_deref());
+        names.extend(
+            tls.client_validation
+                .as_ref()
+                .map(|client| client.ca_ref.name.as_str()),
+        );
+    }
+    let backends = spec.rules.iter().flat_map(|rule| &rule.backend_refs);
+    for tls in backends.filter_map(|backend| backend.tls.as_ref()) {
+        names.extend(tls.ca_ref.as_ref().map(|authority| authority.name.as_str()));
+        names.extend(tls.client_cert_secret_name.as_deref());
+    }
+    names
 }

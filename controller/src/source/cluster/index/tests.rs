@@ -10,7 +10,7 @@ const INGRESSES: FeedId = FeedId::for_test(3);
 const OTHERS: FeedId = FeedId::for_test(4);
 
 fn index() -> Index {
-    let mut index = Index::new(Board::default());
+    let mut index = Index::new(Board::default(), Some(Name::new("shop", "default")));
     index.expect(CLASSES, Kind::IngressClass, None);
     index.expect(SECRETS, Kind::Secret, Some("shop"));
     index.expect(SERVICES, Kind::Service, Some("shop"));
@@ -168,9 +168,9 @@ fn secrets_are_kept_while_they_are_named() {
 
     let name = Name::new("shop", "tls");
     index.take_secret(&name, None);
-    assert_eq!(index.missing_secrets().len(), 1);
+    assert_eq!(index.secrets_to_ask(false).len(), 1);
     index.take_secret(&name, Some(&secret()));
-    assert!(index.missing_secrets().is_empty());
+    assert!(index.secrets_to_ask(false).is_empty());
     assert_eq!(index.world().secrets.len(), 1);
     index.take(SECRETS, Tidings::Begin);
     index.take(SECRETS, Tidings::Done);
@@ -194,6 +194,56 @@ fn secrets_are_kept_while_they_are_named() {
     index.take(SECRETS, Tidings::Begin);
     index.take(SECRETS, Tidings::Done);
     assert!(index.world().secrets.is_empty(), "deleted while nobody watched");
+}
+
+fn route(name: &str, spec: serde_json::Value) -> Tidings {
+    let route: crate::crd::websocketroute::WebSocketRoute =
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
+    Tidings::Object(
+        key(Kind::WebSocketRoute, name),
+        Item::Readable(route.into(), None),
+    )
+}
+
+#[test]
+fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
+    let mut index = index();
+    index.expect(OTHERS, Kind::WebSocketRoute, Some("shop"));
+    index.take(INGRESSES, Tidings::Done);
+    assert!(!index.knows_routes(), "routes name Secrets, too");
+    let backend = json!({"name": "a", "port": 80, "tls": {
+        "verify": "CA", "hostname": "a.internal", "caRef": {"name": "backend-ca"}, "clientCertSecretName": "shown",
+    }});
+    let tls = json!({"secretName": "own", "clientValidation": {"caRef": {"name": "client-ca"}}});
+    let spec = json!({"hostnames": ["a.example.com"], "tls": tls, "rules": [{"backendRefs": [backend]}]});
+    index.take(OTHERS, route("a", spec));
+    index.take(OTHERS, Tidings::Done);
+    assert!(index.knows_routes());
+    let annotated: k8s_openapi::api::networking::v1::Ingress = serde_json::from_value(json!({
+        "metadata": {"name": "annotated", "annotations": {"holdfast.dev/backend-tls": "ca:annotated"}},
+    }))
+    .unwrap();
+    let item = Item::Readable(annotated.into(), None);
+    index.take(INGRESSES, Tidings::Object(key(Kind::Ingress, "annotated"), item));
+    index.take(SECRETS, Tidings::Done);
+    let wanted: Vec<String> = index.wanted_secrets().into_iter().map(|name| name.name).collect();
+    assert_eq!(
+        wanted,
+        ["annotated", "backend-ca", "client-ca", "default", "own", "shown"]
+    );
+
+    // What the watch does not bring is asked for again, at a slower pace.
+    let opaque: k8s_openapi::api::core::v1::Secret =
+        serde_json::from_value(json!({"metadata": {"name": "s"}, "type": "Opaque"})).unwrap();
+    index.take_secret(&Name::new("shop", "client-ca"), Some(&opaque.into()));
+    index.take_secret(&Name::new("shop", "own"), Some(&secret()));
+    index.take_secret(&Name::new("shop", "shown"), None);
+    let asked = |all| -> Vec<String> {
+        let names = index.secrets_to_ask(all).into_iter();
+        names.map(|name| name.name).collect()
+    };
+    assert_eq!(asked(false), ["shown"]);
+    assert_eq!(asked(true), ["client-ca", "shown"]);
 }
 
 #[test]
