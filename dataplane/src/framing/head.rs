@@ -55,7 +55,9 @@ impl Head {
         let taken = next.as_ref().map_or(bytes.len(), |line| line.taken);
         self.bytes += taken;
         if self.http_11.is_none() {
-            let line = next.as_ref().map_or(self.lines.begun(), |line| line.text.len());
+            // What has begun may have the CR of its end already.
+            let begun = self.lines.begun().saturating_sub(1);
+            let line = next.as_ref().map_or(begun, |line| line.text.len());
             if line > bounds.line {
                 return Err(Fault::LineTooLong);
             }

@@ -40,7 +40,7 @@ fn faults_are_told_apart() {
             &format!("GET /{} HTTP/1.1\r\n", "a".repeat(64)),
             Fault::LineTooLong,
         ),
-        (&"a".repeat(65), Fault::LineTooLong),
+        (&"a".repeat(66), Fault::LineTooLong),
         (&format!("{GET}X: {}", "a".repeat(256)), Fault::HeadTooLarge),
         (&format!("{GET}{}", "X: y\r\n".repeat(5)), Fault::HeadTooLarge),
     ] {
@@ -64,6 +64,10 @@ fn bounds_are_exact() {
     let line = format!("GET /{} HTTP/1.1", "a".repeat(64 - 14));
     assert_eq!(line.len(), 64);
     assert!(request(&format!("{line}\r\n")).is_ok());
+    assert!(
+        request(&format!("{line}\r")).is_ok(),
+        "its CR does not count, wherever a read ends"
+    );
     let fill = 256 - GET.len() - "X: \r\n\r\n".len();
     let head = format!("{GET}X: {}\r\n\r\n", "a".repeat(fill));
     assert!(request(&head).is_ok_and(|progress| progress.end));
