@@ -222,7 +222,10 @@ fn explain_knows_when_nothing_is_ready() {
 
 #[test]
 fn explain_knows_who_comes_in_without_tls() {
-    let folder = folder(&ROUTE.replace("  rules:", "  tls: {secretName: chat-tls, minVersion: TLSv1.3}\n  rules:"));
+    let folder = folder(&ROUTE.replace(
+        "  rules:",
+        "  tls: {secretName: chat-tls, minVersion: TLSv1.3}\n  rules:",
+    ));
     let answer = |url: &str| {
         let output = holdfast(&["explain", url, "-f", "."], &folder);
         let text = stdout(&output);
@@ -230,13 +233,19 @@ fn explain_knows_who_comes_in_without_tls() {
             text.contains("TLS: 'chat.example.com' with no certificate, so that handshakes are refused; TLSv1.3 or later\n"),
             "{text}"
         );
-        (output.status.code(), text.lines().last().unwrap_or_default().to_owned())
+        (
+            output.status.code(),
+            text.lines().last().unwrap_or_default().to_owned(),
+        )
     };
     let (code, last) = answer("ws://chat.example.com/ws");
     assert_eq!(code, Some(1));
     assert!(last.contains("browsers do not follow on a handshake"), "{last}");
     let (code, last) = answer("http://chat.example.com/ws");
-    assert_eq!((code, last.as_str()), (Some(1), "answer: 308 TlsRedirect to https://"));
+    assert_eq!(
+        (code, last.as_str()),
+        (Some(1), "answer: 308 TlsRedirect to https://")
+    );
     for url in ["wss://chat.example.com:8443/ws", "chat.example.com/ws"] {
         let (code, last) = answer(url);
         assert_eq!(code, Some(0));

@@ -37,12 +37,13 @@ async function closed() {
   return item;
 }
 
-function connect({ address, port, host, path, subprotocols, compress, headers }) {
+function connect({ address, port, host, path, subprotocols, compress, headers, ca }) {
   inbox = [];
-  ws = new WebSocket(`ws://${address}:${port}${path}`, subprotocols || [], {
+  ws = new WebSocket(`${ca ? 'wss' : 'ws'}://${address}:${port}${path}`, subprotocols || [], {
     headers: { ...headers, Host: host },
     perMessageDeflate: compress ? { threshold: 0 } : false,
     maxPayload: 64 << 20,
+    ...(ca ? { ca, servername: host } : {}),
   });
   ws.on('message', (data, isBinary) => deliver({ data, isBinary }));
   ws.on('close', (code, reason) => deliver({ code, reason: reason.toString() }));

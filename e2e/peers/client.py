@@ -1,6 +1,7 @@
 """A WebSocket client on the Python library `websockets`."""
 
 import asyncio
+import ssl
 
 from websockets.asyncio.client import connect as handshake
 from websockets.exceptions import ConnectionClosed
@@ -11,13 +12,14 @@ from pattern import payload, split
 ws = None
 
 
-async def connect(address, port, host, path, subprotocols=None, compress=False, headers=None):
+async def connect(address, port, host, path, subprotocols=None, compress=False, headers=None, ca=None):
     global ws
     ws = await handshake(
-        f"ws://{host}{path}",
+        f"{'wss' if ca else 'ws'}://{host}{path}",
         host=address,
         port=port,
         proxy=None,
+        ssl=ssl.create_default_context(cadata=ca) if ca else None,
         subprotocols=subprotocols or None,
         compression="deflate" if compress else None,
         additional_headers=headers or {},

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::foreign::{Peer, target};
 use crate::pattern::Pattern;
+use crate::tls::Trust;
 
 /// The libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Offer {
     pub compress: bool,
     /// More fields.
     pub headers: Vec<(String, String)>,
+    /// With TLS, and whom to believe then.
+    pub tls: Option<Trust>,
 }
 
 /// What the handshake settled.
@@ -248,6 +251,7 @@ async fn foreign(
     let mut arguments = target(proxy, host, path);
     arguments["subprotocols"] = json!(offer.subprotocols);
     arguments["compress"] = json!(offer.compress);
+    arguments["ca"] = json!(offer.tls.as_ref().map(|trust| &trust.pem));
     arguments["headers"] = offer.headers.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
     let reply = peer.call("connect", arguments).await?;
     let text = |key: &str| reply[key].as_str().unwrap_or_default().to_owned();

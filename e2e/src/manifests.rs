@@ -145,6 +145,8 @@ pub struct App {
     pub timeouts: Vec<(String, String)>,
     /// Write an Ingress instead of a WebSocketRoute.
     pub ingress: bool,
+    /// The Secret of its certificate, and what a request without TLS gets.
+    pub tls: Option<(String, String)>,
 }
 
 impl App {
@@ -157,6 +159,7 @@ impl App {
             backends: vec![Backend::new(name, 1, endpoints)],
             timeouts: vec![],
             ingress: false,
+            tls: None,
         }
     }
 
@@ -200,6 +203,15 @@ impl App {
         }
     }
 
+    /// A certificate; without TLS, clients get what the policy says (`Allow`, `Redirect`, `Reject`).
+    #[must_use]
+    pub fn tls(self, secret: &str, insecure_policy: &str) -> Self {
+        Self {
+            tls: Some((secret.to_owned(), insecure_policy.to_owned())),
+            ..self
+        }
+    }
+
     /// Everything.
     pub fn yaml(&self) -> String {
         let mut yaml = if self.ingress {
@@ -221,6 +233,9 @@ impl App {
         for Backend { service, weight, .. } in &self.backends {
             let _ = writeln!(yaml, "    - {{name: {service}, port: 80, weight: {weight}}}");
         }
+        if let Some((secret, policy)) = &self.tls {
+            let _ = writeln!(yaml, "  tls: {{secretName: {secret}, insecurePolicy: {policy}}}");
+        }
         if !self.timeouts.is_empty() {
             yaml.push_str("  timeouts:\n");
         }
@@ -239,8 +254,18 @@ impl App {
             ..
         } = self;
         let service = backends.first().map_or("none", |backend| &backend.service);
+        let (annotation, tls) = match &self.tls {
+            Some((secret, policy)) => (
+                format!(
+                    ", annotations: {{holdfast.dev/insecure-policy: {}}}",
+                    policy.to_lowercase()
+                ),
+                format!("  tls:\n  - {{hosts: [{host}], secretName: {secret}}}\n"),
+            ),
+            None => (String::new(), String::new()),
+        };
         format!(
-            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}}}\nspec:\n  rules:\n  \
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}{annotation}}}\nspec:\n{tls}  rules:\n  \
              - host: {host}\n    http:\n      paths:\n      - path: {path}\n        pathType: Prefix\n        \
              backend: {{service: {{name: {service}, port: {{name: web}}}}}}\n"
         )

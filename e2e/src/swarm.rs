@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::join_all;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::deadline::SOON;
 use crate::frames::{BINARY, Frame};
 use crate::raw::{Head, MASK, Raw};
-use crate::tls;
+use crate::tls::{self, Stream};
 
 /// Handshakes under way at a time when sessions are opened.
 const OPENING: usize = 64;
@@ -73,13 +73,6 @@ async fn echo_session(mut stream: TcpStream) -> Result<()> {
         }
     }
 }
-
-/// One side of a session, encrypted or not.
-type Stream = Box<dyn Duplex>;
-
-/// Both directions.
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Duplex for T {}
 
 /// How long echoes took, in microseconds.
 #[derive(Clone, Debug, Default)]
@@ -208,6 +201,7 @@ async fn open(to: SocketAddr, host: &str, tls: bool) -> Result<Stream> {
     stream
         .write_all(Raw::handshake_request(host, "/").as_bytes())
         .await?;
+    stream.flush().await?;
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
         ensure!(

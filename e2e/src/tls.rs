@@ -1,5 +1,7 @@
 //! TLS as tests and figures need it: certificates that live as long as a test, and clients that trust them, or anybody.
 
+use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context, Result};
@@ -8,9 +10,40 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::deadline::{SOON, within};
+
+/// A connection, encrypted or not.
+pub type Stream = Box<dyn Duplex>;
+
+/// Both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Duplex for T {}
+
+/// Whom a client believes.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The authority's certificate, for clients in other processes.
+    pub pem: String,
+    config: Arc<ClientConfig>,
+}
+
+/// Connects, with TLS if somebody is to be believed.
+///
+/// # Errors
+/// Nobody listens, or the peer is not who it must be.
+pub async fn dial(to: SocketAddr, host: &str, trust: Option<&Trust>) -> Result<Stream> {
+    let socket = within("connect", SOON, TcpStream::connect(to)).await?;
+    socket.set_nodelay(true)?;
+    Ok(match trust {
+        Some(trust) => Box::new(within("handshake", SOON, connect_with(&trust.config, host, socket)).await?),
+        None => Box::new(socket),
+    })
+}
 
 /// An authority that signs for one test.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -24,6 +57,23 @@ pub struct Pair {
     pub der: CertificateDer<'static>,
     /// `tls.key`.
     pub key: String,
+}
+
+impl Pair {
+    /// The Secret that holds it, as a document of YAML.
+    pub fn secret(&self, name: &str) -> String {
+        let indented = |text: &str| {
+            text.lines()
+                .map(|line| format!("    {line}\n"))
+                .collect::<String>()
+        };
+        format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\nstringData:\n  \
+             tls.crt: |\n{}  tls.key: |\n{}",
+            indented(&self.certificate),
+            indented(&self.key)
+        )
+    }
 }
 
 impl Authority {
@@ -53,9 +103,15 @@ impl Authority {
         })
     }
 
-    /// Its own certificate in PEM.
-    pub fn pem(&self) -> String {
-        self.0.pem()
+    /// A client that trusts it.
+    ///
+    /// # Errors
+    /// As [`Authority::client`].
+    pub fn trust(&self) -> Result<Trust> {
+        Ok(Trust {
+            pem: self.0.pem(),
+            config: self.client(&[])?,
+        })
     }
 
     /// A client that trusts it, and offers these protocols.

@@ -25,6 +25,7 @@ async fn every_client_talks_to_every_server() -> Result<()> {
                 subprotocols: vec!["chat.v1".to_owned(), "chat.v2".to_owned()],
                 compress: true,
                 headers: vec![("X-Token".to_owned(), "secret".to_owned())],
+                ..Offer::default()
             };
             let (mut ws, agreed) = Client::connect(client, echo.addr, "echo.test", "/a?b=c", &offer).await?;
             ensure!(

@@ -55,7 +55,10 @@ fn mistakes_in_the_file_name_line_and_remedy() {
 #[test]
 fn the_default_certificate_has_a_namespace() {
     let settings = with_file("default-certificate: edge/wildcard\n", &[]).unwrap();
-    assert_eq!(settings.default_certificate(), Some(Name::new("edge", "wildcard")));
+    assert_eq!(
+        settings.default_certificate(),
+        Some(Name::new("edge", "wildcard"))
+    );
     let error = load(&["--default-certificate", "wildcard"]).unwrap_err();
     assert!(error.contains("must be a namespace and a name"), "{error}");
 }

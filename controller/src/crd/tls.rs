@@ -39,7 +39,7 @@ pub enum MinVersion {
 /// What a request without TLS gets.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum InsecurePolicy {
-    /// 308 to the same address with TLS; a WebSocket handshake is refused, because clients follow no redirects.
+    /// 308 to the same address with TLS. Browsers follow no redirect of a WebSocket handshake; others may.
     #[default]
     Redirect,
     /// The same as with TLS.

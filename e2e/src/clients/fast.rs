@@ -8,11 +8,11 @@ use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, handshake};
 use http_body_util::Empty;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 
 use super::{Agreed, Closing, Offer, compare};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
+use crate::tls;
 
 /// The library's stream, which joins fragments.
 pub(crate) type Stream = FragmentCollector<TokioIo<Upgraded>>;
@@ -73,8 +73,7 @@ impl Client {
             request = request.header(name, value);
         }
         let request = request.body(Empty::<Bytes>::new())?;
-        let socket = within("connect", SOON, TcpStream::connect(to)).await?;
-        socket.set_nodelay(true)?;
+        let socket = tls::dial(to, host, offer.tls.as_ref()).await?;
         let executor = TokioExecutor::new();
         let (stream, response) =
             within("handshake", SOON, handshake::client(&executor, request, socket)).await?;

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -16,12 +15,13 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::{Agreed, Closing, Offer, compare};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
+use crate::tls::{self, Stream};
 
 /// A connected client.
 #[derive(Debug)]
 pub struct Client {
     /// The library's stream, for tests that need more of it.
-    pub stream: WebSocketStream<TcpStream>,
+    pub stream: WebSocketStream<Stream>,
 }
 
 /// Takes what the tests send, with small buffers: there may be many of them.
@@ -42,7 +42,10 @@ pub(crate) fn closing(frame: Option<CloseFrame>) -> Closing {
 }
 
 /// Sends a pattern in its fragments.
-pub(crate) async fn send(stream: &mut WebSocketStream<TcpStream>, message: Pattern) -> Result<()> {
+pub(crate) async fn send(
+    stream: &mut WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
+    message: Pattern,
+) -> Result<()> {
     let parts = message.parts();
     let last = parts.len() - 1;
     for (index, part) in parts.into_iter().enumerate() {
@@ -71,8 +74,7 @@ impl Client {
         for (name, value) in &offer.headers {
             headers.append(http::HeaderName::try_from(name)?, value.parse()?);
         }
-        let socket = within("connect", SOON, TcpStream::connect(to)).await?;
-        socket.set_nodelay(true)?;
+        let socket = tls::dial(to, host, offer.tls.as_ref()).await?;
         let handshake = client_async_with_config(request, socket, Some(config()));
         let (stream, response) = within("handshake", SOON, handshake).await?;
         let field = |name: &str| {

@@ -5,9 +5,10 @@
 use anyhow::{Context, Result, ensure};
 use e2e::backends::{Accepts, Echo};
 use e2e::clients::{Client, Closing, Library, Offer};
-use e2e::manifests::App;
+use e2e::manifests::{App, Manifests};
 use e2e::pattern::{Kind, Pattern};
 use e2e::stack::Stack;
+use e2e::tls::{Authority, Trust};
 use serde_json::Value;
 
 /// Around every length form of a frame, and around the proxy's buffers.
@@ -22,36 +23,45 @@ fn name(library: Library) -> String {
     format!("{library:?}").to_lowercase()
 }
 
-/// A stack with an echo server of each library, at `LIBRARY.test`.
-async fn four_echoes(accepts: &Accepts) -> Result<(Stack, Vec<(Library, Echo)>)> {
+/// A stack with an echo server of each library, at `LIBRARY.test`, with TLS and without; and whom to believe with it.
+async fn four_echoes(accepts: &Accepts) -> Result<(Stack, Vec<(Library, Echo)>, Trust)> {
     let mut echoes = vec![];
     for library in Library::ALL {
         echoes.push((library, Echo::start(library, accepts).await?));
     }
     let apps: Vec<_> = echoes
         .iter()
-        .map(|(library, echo)| App::new(&name(*library), &[echo.addr]))
+        .map(|(library, echo)| App::new(&name(*library), &[echo.addr]).tls("any", "Allow"))
         .collect();
-    let stack = Stack::start(&apps.iter().collect::<Vec<_>>()).await?;
-    Ok((stack, echoes))
+    let manifests = Manifests::with(&apps.iter().collect::<Vec<_>>())?;
+    let authority = Authority::new("interop")?;
+    manifests.save("any.yaml", &authority.sign(&["*.test"])?.secret("any"))?;
+    Ok((Stack::serve(manifests, &[]).await?, echoes, authority.trust()?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_exchanges_messages_of_every_size() -> Result<()> {
-    let (stack, _echoes) = four_echoes(&Accepts::default()).await?;
-    for server in Library::ALL {
-        for client in Library::ALL {
-            talk(&stack, client, server)
-                .await
-                .with_context(|| format!("{client:?} to {server:?}"))?;
+    let (stack, _echoes, trust) = four_echoes(&Accepts::default()).await?;
+    for tls in [None, Some(trust)] {
+        for server in Library::ALL {
+            for client in Library::ALL {
+                talk(&stack, client, server, tls.clone())
+                    .await
+                    .with_context(|| format!("{client:?} to {server:?}, TLS: {}", tls.is_some()))?;
+            }
         }
     }
     Ok(())
 }
 
-async fn talk(stack: &Stack, client: Library, server: Library) -> Result<()> {
+async fn talk(stack: &Stack, client: Library, server: Library, tls: Option<Trust>) -> Result<()> {
     let host = format!("{}.test", name(server));
-    let (mut ws, _) = Client::connect(client, stack.http, &host, "/", &Offer::default()).await?;
+    let proxy = if tls.is_some() { stack.https } else { stack.http };
+    let offer = Offer {
+        tls,
+        ..Offer::default()
+    };
+    let (mut ws, _) = Client::connect(client, proxy, &host, "/", &offer).await?;
     for size in SIZES {
         ws.echo(Pattern::binary(size)).await?;
         if size <= 1 << 20 {
@@ -85,25 +95,32 @@ async fn talk(stack: &Stack, client: Library, server: Library) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_closes_with_every_code_both_ways() -> Result<()> {
-    let (stack, mut echoes) = four_echoes(&Accepts::default()).await?;
+    let (stack, mut echoes, trust) = four_echoes(&Accepts::default()).await?;
     for (server, echo) in &mut echoes {
         let host = format!("{}.test", name(*server));
-        for client in Library::ALL {
-            let offer = Offer::default();
+        for (client, tls) in Library::ALL
+            .into_iter()
+            .flat_map(|client| [(client, false), (client, true)])
+        {
+            let offer = Offer {
+                tls: tls.then(|| trust.clone()),
+                ..Offer::default()
+            };
+            let proxy = if tls { stack.https } else { stack.http };
             let mut last: Option<Client> = None;
             for code in CODES {
-                let pair = || format!("{client:?} to {server:?}, code {code}");
+                let pair = || format!("{client:?} to {server:?}, code {code}, TLS: {tls}");
                 let closing = Closing::new(code, &format!("because {code}"));
                 let (mut ws, _) = match last {
-                    Some(ws) => ws.reconnect(stack.http, &host, "/", &offer).await?,
-                    None => Client::connect(client, stack.http, &host, "/", &offer).await?,
+                    Some(ws) => ws.reconnect(proxy, &host, "/", &offer).await?,
+                    None => Client::connect(client, proxy, &host, "/", &offer).await?,
                 };
                 let answer = ws.close(&closing).await.with_context(pair)?;
                 ensure!(answer.code == code, "{}: answered {answer:?}", pair());
                 let seen = echo.closed().await.with_context(pair)?;
                 ensure!(seen == closing, "{}: the server saw {seen:?}", pair());
 
-                (ws, _) = ws.reconnect(stack.http, &host, "/", &offer).await?;
+                (ws, _) = ws.reconnect(proxy, &host, "/", &offer).await?;
                 let seen = ws.ask_to_close(&closing).await.with_context(pair)?;
                 ensure!(seen == closing, "{}: the client saw {seen:?}", pair());
                 let answer = echo.closed().await.with_context(pair)?;
@@ -121,11 +138,15 @@ async fn subprotocols_and_permessage_deflate_are_settled_by_the_ends() -> Result
         subprotocols: vec!["chat.v2".to_owned()],
         compress: true,
     };
-    let (stack, echoes) = four_echoes(&accepts).await?;
+    let (stack, echoes, trust) = four_echoes(&accepts).await?;
     let offer = Offer {
         subprotocols: vec!["chat.v1".to_owned(), "chat.v2".to_owned()],
         compress: true,
-        headers: vec![],
+        ..Offer::default()
+    };
+    let with_tls = Offer {
+        tls: Some(trust),
+        ..offer.clone()
     };
     for (server, echo) in &echoes {
         let host = format!("{}.test", name(*server));
@@ -136,6 +157,8 @@ async fn subprotocols_and_permessage_deflate_are_settled_by_the_ends() -> Result
                 agreed == direct,
                 "{client:?} to {server:?}: {agreed:?}, without the proxy {direct:?}"
             );
+            let (_, agreed_with_tls) = Client::connect(client, stack.https, &host, "/", &with_tls).await?;
+            ensure!(agreed_with_tls == agreed, "with TLS {agreed_with_tls:?}");
             ensure!(
                 agreed.subprotocol == "chat.v2",
                 "{client:?} to {server:?}: {agreed:?}"
@@ -167,7 +190,7 @@ async fn the_handshake_arrives_as_it_was_sent() -> Result<()> {
         subprotocols: vec!["two".to_owned()],
         compress: true,
     };
-    let (stack, echoes) = four_echoes(&accepts).await?;
+    let (stack, echoes, _) = four_echoes(&accepts).await?;
     let (server, echo) = &echoes[3];
     let headers = [
         ("Origin", "https://a.test"),
@@ -182,6 +205,7 @@ async fn the_handshake_arrives_as_it_was_sent() -> Result<()> {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        ..Offer::default()
     };
     let host = format!("{}.test", name(*server));
     let (mut direct, _) = Client::connect(Library::NodeWs, echo.addr, &host, "/b?c=%2f", &offer).await?;

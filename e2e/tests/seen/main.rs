@@ -20,3 +20,4 @@ mod sharing;
 mod stopped_reader;
 mod terminate;
 mod timeouts;
+mod tls;

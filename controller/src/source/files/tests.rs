@@ -236,7 +236,11 @@ fn a_secret_that_breaks_keeps_the_certificate_that_it_held() {
     };
     let usable = |loaded: &Loaded| {
         let name = crate::world::Name::new("default", "tls");
-        loaded.world.secrets.get(&name).and_then(|secret| secret.certificate.usable().cloned())
+        loaded
+            .world
+            .secrets
+            .get(&name)
+            .and_then(|secret| secret.certificate.usable().cloned())
     };
     let ((chain, key), (_, other)) = (pair(), pair());
     let mut folder = Folder::new();

@@ -83,7 +83,7 @@ pub enum InsecurePolicy {
     /// The same as with TLS.
     #[default]
     Allow,
-    /// 308 to the same address with TLS; a WebSocket handshake is refused, because clients follow no redirects.
+    /// 308 to the same address with TLS. Browsers follow no redirect of a WebSocket handshake; others may.
     Redirect,
     /// 403.
     Reject,
