@@ -2,6 +2,7 @@
 //! it; it knows none of them.
 
 mod account;
+mod carrier;
 mod date;
 mod shared;
 mod trust;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::account::SessionContext;
+pub use self::carrier::{Carried, Carrier, Place};
 use self::date::DateClock;
 pub use self::shared::{Limits, Shared};
 pub use self::trust::Trust;

@@ -1,8 +1,6 @@
 //! What a session keeps for its end, and the account that is written of it then.
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use super::Shared;
+use super::{Place, Shared};
 use crate::access_log::RequestFacts;
 use crate::snapshot::EndpointGuard;
 use crate::tunnel::SessionEnd;
@@ -15,7 +13,7 @@ pub struct SessionContext {
     /// Counts it at its endpoint.
     pub _guard: EndpointGuard,
     /// The client connection's place among those of the worker.
-    pub _connection: OwnedSemaphorePermit,
+    pub _connection: Place,
 }
 
 /// Writes the account of a session that has ended.

@@ -108,9 +108,9 @@ impl Rig {
             context: "context",
         };
         let handover = Handover {
-            client: Wire::new(downstream.into_std().unwrap(), None),
+            client: Wire::new(downstream.into_std().unwrap(), None).into(),
             client_bytes: Bytes::from(options.client_bytes),
-            backend: Wire::new(upstream.into_std().unwrap(), None),
+            backend: Wire::new(upstream.into_std().unwrap(), None).into(),
             backend_bytes: Bytes::from(options.backend_bytes),
             start,
         };
