@@ -121,6 +121,7 @@ fn limits(settings: &Settings) -> Limits {
         keepalive_timeout: settings.keepalive_timeout,
         write_timeout: settings.write_timeout,
         max_head_size: settings.max_head_size,
+        h2c: settings.h2c,
         tcp_keepalive: settings.tcp_keepalive,
         removal_pace: settings.removal_pace,
         pool: PoolLimits {

@@ -30,6 +30,8 @@ pub enum Reason {
     UpgradeRequired,
     /// CONNECT, TRACE.
     MethodNotAllowed,
+    /// An extended CONNECT (RFC 8441) for another protocol than 'websocket'.
+    UnknownProtocol,
     /// The client did not send its head or body in time.
     RequestTimeout,
     /// The head is larger than we read.
@@ -65,6 +67,7 @@ impl Reason {
             Self::BadHandshake => "BadHandshake",
             Self::UpgradeRequired => "UpgradeRequired",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::UnknownProtocol => "UnknownProtocol",
             Self::RequestTimeout => "RequestTimeout",
             Self::HeadTooLarge => "HeadTooLarge",
             Self::UriTooLong => "UriTooLong",
@@ -87,6 +90,8 @@ impl Reason {
             Self::BadRequest | Self::BadHandshake => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            // RFC 9220 section 3 says so for HTTP/3.
+            Self::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -107,6 +112,7 @@ impl Reason {
             | Self::BadHandshake
             | Self::UpgradeRequired
             | Self::MethodNotAllowed
+            | Self::UnknownProtocol
             | Self::RequestTimeout
             | Self::HeadTooLarge
             | Self::UriTooLong => Side::Downstream,

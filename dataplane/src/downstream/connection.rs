@@ -26,7 +26,7 @@ use crate::upgrade::handover;
 
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
 /// not reset it before the client has read our answer.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
+pub(super) const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
 /// Serves a client until either side ends the connection, or `leaving` turns true: then after the
 /// request under way, or at once if there is none.
@@ -138,14 +138,17 @@ fn unanswered(ended: &Ended, head_begun: bool, kept_back: bool) -> Option<Refusa
         Ended::Broken(error) if kept_back && error.is_parse_too_large() => {
             (Reason::HeadTooLarge, "the request's head is too large")
         }
-        Ended::Broken(_) if kept_back => (Reason::BadRequest, "the request's head is not HTTP/1.1"),
+        // Hyper says nothing to the preface of HTTP/2.
+        Ended::Broken(error) if kept_back || error.is_parse() => {
+            (Reason::BadRequest, "the request's head is not HTTP/1.1")
+        }
         _ => return None,
     };
     Some(Refusal::new(reason, detail))
 }
 
 /// Ends our side, then reads what the client is still sending and throws it away, for a while.
-async fn linger(stream: &mut Stream) {
+pub(super) async fn linger(stream: &mut Stream) {
     let (time, mut bytes) = LINGER;
     if stream.shutdown().await.is_err() {
         return;

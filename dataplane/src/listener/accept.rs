@@ -10,10 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::proxy_protocol;
-use crate::downstream::connection;
+use crate::downstream;
 use crate::http::forwarded::Ends;
 use crate::local::Local;
-use crate::tls::stream::Stream;
 use crate::upstream::connect;
 
 /// First and longest pause after the system ran out of descriptors or memory.
@@ -40,7 +39,7 @@ pub async fn run(local: Rc<Local>, listener: TcpListener, leaving: watch::Receiv
                     tokio::task::spawn_local(async move {
                         let mut stream = stream;
                         if let Some(ends) = ends(&local, &mut stream, peer).await {
-                            connection::serve(local, Stream::Plain(stream), ends, leaving, permit).await;
+                            downstream::serve_plain(local, stream, ends, leaving, permit).await;
                         }
                     });
                 }

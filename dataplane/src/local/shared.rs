@@ -28,6 +28,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
+    /// HTTP/2 is taken from clients that begin with it on the plain port.
+    pub h2c: bool,
     /// Silence after which a peer's kernel is asked whether it still lives.
     pub tcp_keepalive: Duration,
     /// Sessions a second that are ended when their route or endpoint is removed, at most.
@@ -45,6 +47,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
             max_head_size: 64 << 10,
+            h2c: false,
             tcp_keepalive: Duration::from_secs(60),
             removal_pace: 100,
             pool: PoolLimits {
