@@ -44,8 +44,9 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const SEND_BUFFER: usize = 64 << 10;
 /// Requests that may be reset before they are begun (CVE-2023-44487).
 const RESETS_PENDING: usize = 64;
-/// Streams that may be reset for mistakes of the client.
-const RESETS_FOR_MISTAKES: usize = 1024;
+/// Streams that may be reset for mistakes of the client, as long as the connection lasts: many, because it may last
+/// for days. The meter is sooner with a client that makes nothing else.
+const RESETS_FOR_MISTAKES: usize = 16 << 10;
 /// How long a client may take to answer a PING. The kernel finds out who is gone, and sooner; a client that only
 /// sleeps for a while must not lose its WebSockets.
 const PONG: Duration = Duration::from_secs(180);

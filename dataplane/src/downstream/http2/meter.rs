@@ -1,8 +1,8 @@
 //! Tells work from noise in what an HTTP/2 client sends: frames that carry nothing cost it, and its budget
 //! grows with time and with what it lets us send (RFC 9113 section 10.5).
 //!
-//! Pure. Follows frame headers only; what is in the frames is for h2 to judge, which also bounds header blocks,
-//! resets of requests not yet begun, and its own answers to mistakes.
+//! Pure. Follows frame headers only; what is in the frames is for h2 to judge, which also bounds header blocks and
+//! resets of requests not yet begun.
 
 use tokio::time::Instant;
 
@@ -21,6 +21,9 @@ const PER_SECOND: u32 = 400;
 const BYTES_PER_ONE: usize = 4;
 /// A frame that we answer costs more than the answer earns.
 const ANSWERED: u32 = 8;
+/// A request, until it turns out to be one: what h2 refuses or finds malformed is never heard of again. Costs more
+/// than the RST_STREAM earns.
+const BEGUN: u32 = 6;
 /// A request that its client takes back before it is answered.
 pub(super) const TAKEN_BACK: u32 = 40;
 
@@ -75,8 +78,10 @@ impl Meter {
         let cost = match kind {
             DATA => u32::from(self.skip == 0 && flags & END_STREAM == 0),
             HEADERS => {
-                self.last_stream = self.last_stream.max(u32::from_be_bytes(stream) & 0x7fff_ffff);
-                0
+                let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+                let is_new = self.last_stream < stream;
+                self.last_stream = self.last_stream.max(stream);
+                if is_new { BEGUN } else { 0 }
             }
             // Costs where it takes a request back.
             RST_STREAM => 0,
@@ -98,6 +103,11 @@ impl Meter {
         }
         self.spent |= self.budget < cost;
         self.budget = self.budget.saturating_sub(cost);
+    }
+
+    /// Notes that what began was a request.
+    pub(super) fn is_request(&mut self) {
+        self.earn(BEGUN);
     }
 
     /// Notes what was sent to the client.
@@ -185,7 +195,10 @@ mod tests {
         ]
         .concat();
         for piece in [1, 2, 7, 9, 1000] {
-            assert_eq!(fed(&work, piece).budget, FULL, "{piece}");
+            let mut meter = fed(&work, piece);
+            assert_eq!(meter.budget, FULL - BEGUN, "{piece}");
+            meter.is_request();
+            assert_eq!(meter.budget, FULL, "{piece}");
             assert_eq!(fed(&noise, piece).budget, FULL - 4 - 2 * ANSWERED, "{piece}");
             assert_eq!(fed(&work, piece).goaway()[9..13], [0, 0, 0, 7]);
         }

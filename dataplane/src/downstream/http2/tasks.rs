@@ -52,6 +52,7 @@ impl Tasks {
         let progress = Rc::new(Progress::default());
         let next = Next::Request(Rc::clone(&progress), carried);
         self.0.next.replace(Some(next));
+        self.0.watched.meter.borrow_mut().is_request();
         progress
     }
 
