@@ -25,6 +25,8 @@ pub struct RequestFacts {
     pub id: u64,
     /// The client's address.
     pub client: SocketAddr,
+    /// Version that the client speaks; `None` if that could not be read.
+    pub version: Option<http::Version>,
     /// Method, as sent.
     pub method: String,
     /// Host, as sent, cut at 255 bytes.

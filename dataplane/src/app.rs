@@ -143,6 +143,7 @@ fn limits(settings: &Settings) -> Limits {
             keepalive: settings.tcp_keepalive,
             user_timeout: Some(settings.tcp_user_timeout).filter(|timeout| !timeout.is_zero()),
         },
+        h2c: settings.h2c,
         removal_pace: settings.removal_pace,
         pool: PoolLimits {
             idle_per_endpoint: settings.pool_idle_count,

@@ -74,6 +74,13 @@ pub struct Settings {
     )]
     pub proxy_protocol: bool,
 
+    /// Clients may begin with HTTP/2 on the plain port (prior knowledge); over TLS they may anyway
+    #[arg(
+        long, env = "HOLDFAST_H2C", value_name = "BOOL", default_value = "false",
+        default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set
+    )]
+    pub h2c: bool,
+
     /// Worker threads [default: one per core]
     #[arg(long, env = "HOLDFAST_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

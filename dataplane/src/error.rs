@@ -36,6 +36,8 @@ pub enum Reason {
     VersionNotSupported,
     /// `Expect` asks for something other than '100-continue'.
     ExpectationFailed,
+    /// An extended CONNECT (RFC 8441) for another protocol than 'websocket'.
+    UnknownProtocol,
     /// The client did not send its head or body in time.
     RequestTimeout,
     /// The head is larger than we read.
@@ -82,6 +84,7 @@ impl Reason {
             Self::NotImplemented => "NotImplemented",
             Self::VersionNotSupported => "VersionNotSupported",
             Self::ExpectationFailed => "ExpectationFailed",
+            Self::UnknownProtocol => "UnknownProtocol",
             Self::RequestTimeout => "RequestTimeout",
             Self::HeadTooLarge => "HeadTooLarge",
             Self::UriTooLong => "UriTooLong",
@@ -111,6 +114,8 @@ impl Reason {
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            // RFC 9220 section 3 says so for HTTP/3.
+            Self::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -147,6 +152,7 @@ impl Reason {
             | Self::NotImplemented
             | Self::VersionNotSupported
             | Self::ExpectationFailed
+            | Self::UnknownProtocol
             | Self::RequestTimeout
             | Self::HeadTooLarge
             | Self::UriTooLong

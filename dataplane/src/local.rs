@@ -2,6 +2,7 @@
 //! it; it knows none of them.
 
 mod account;
+mod carrier;
 mod clients;
 mod date;
 mod secured;
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 pub use self::account::SessionContext;
+pub use self::carrier::{Carried, Carrier, Place};
 pub use self::clients::{Clients, Counted, TooMany};
 use self::date::DateClock;
 pub use self::secured::Secured;
@@ -30,9 +32,9 @@ use crate::upstream::pool::Pool;
 /// Signatures for TLS handshakes that are made before everybody else has had a turn.
 const TLS_TURNS: usize = 8;
 
-/// A client connection's place, given back when it is dropped.
+/// What a client connection takes, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Seat {
     /// Among those of the worker.
     pub worker: OwnedSemaphorePermit,
     /// Among those of the client.

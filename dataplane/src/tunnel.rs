@@ -1,6 +1,7 @@
-//! The tunnel table: carries the WebSockets of one worker from socket to socket.
+//! The tunnel table: carries the WebSockets of one worker from end to end; an end is a socket, or a stream
+//! of a connection with many.
 //!
-//! Owns the sockets after the handshake, their buffers, timers and registry, and the paced drains.
+//! Owns the ends after the handshake, their buffers, timers and registry, and the paced drains.
 //! Never holds the configuration: a row keeps its route's and endpoint's ids and its own limits.
 //!
 //! One table belongs to one worker and never leaves its thread. Its rows wait on an epoll of their
@@ -9,14 +10,17 @@
 //!
 //! Memory of a session: its row, two index entries and a timer (about 450 bytes), plus at most one
 //! 64 KiB buffer per direction while bytes are in flight or a receiver does not read (a copy of
-//! what waits when that is at most 8 KiB), plus what the kernel buffers.
+//! what waits when that is at most 8 KiB), plus what the kernel buffers. One that is a stream has about 1,200
+//! bytes of hyper's and h2's in place of a socket, and up to 48 KiB on the way to a client that does not read.
 
 mod buffer;
 mod drain;
+mod end;
 mod pipe;
 mod registry;
 mod report;
 mod row;
+mod stream;
 mod table;
 mod timer;
 mod turn;
@@ -33,11 +37,12 @@ use tokio::time::Instant;
 
 use crate::session::ProxyCause;
 use crate::session::close::Close;
-use crate::tls::wire::Wire;
 
 pub use drain::DrainPlan;
+pub use end::End;
 pub use registry::{Filter, Standing, Target};
 pub use report::{CloseCodes, SessionEnd, SessionInfo, Totals, Traffic};
+pub use stream::{Duplex, Reins, Stream};
 
 /// The longest page of [`TunnelTable::list`].
 pub const PAGE_MAX: usize = 1000;
@@ -49,11 +54,11 @@ pub const PAGE_MAX: usize = 1000;
 #[derive(Debug)]
 pub struct Handover<C> {
     /// The downstream connection.
-    pub client: Wire,
+    pub client: End,
     /// What the client sent behind its request.
     pub client_bytes: Bytes,
     /// The upstream connection.
-    pub backend: Wire,
+    pub backend: End,
     /// What the backend sent behind its 101.
     pub backend_bytes: Bytes,
     /// What is known of the session.

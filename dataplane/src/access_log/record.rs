@@ -18,6 +18,8 @@ pub(super) struct Common<'a> {
     time: humantime::Rfc3339Timestamp,
     id: u64,
     client: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     method: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -38,6 +40,7 @@ impl<'a> Common<'a> {
             time: humantime::format_rfc3339_millis(time),
             id: facts.id,
             client: facts.client,
+            protocol: facts.version.and_then(protocol),
             method: &facts.method,
             host: &facts.host,
             path: &facts.path,
@@ -109,7 +112,11 @@ impl<'a> SessionRecord<'a> {
         Self {
             kind: "session",
             common: Common::new(time, facts),
-            status: http::StatusCode::SWITCHING_PROTOCOLS.as_u16(),
+            // RFC 8441 section 5: what 101 is to HTTP/1.1, 200 is to HTTP/2.
+            status: match facts.version {
+                Some(http::Version::HTTP_2) => http::StatusCode::OK.as_u16(),
+                _ => http::StatusCode::SWITCHING_PROTOCOLS.as_u16(),
+            },
             reason: match end.ended_by {
                 EndedBy::Proxy(cause) => Some(cause.as_str()),
                 EndedBy::Client | EndedBy::Upstream => None,
@@ -126,6 +133,15 @@ impl<'a> SessionRecord<'a> {
             ended_by: end.ended_by.as_str(),
             outcome: end.outcome.as_str(),
         }
+    }
+}
+
+fn protocol(version: http::Version) -> Option<&'static str> {
+    match version {
+        http::Version::HTTP_10 => Some("HTTP/1.0"),
+        http::Version::HTTP_11 => Some("HTTP/1.1"),
+        http::Version::HTTP_2 => Some("HTTP/2"),
+        _ => None,
     }
 }
 

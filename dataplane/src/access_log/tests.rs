@@ -46,6 +46,7 @@ fn facts(id: u64) -> RequestFacts {
     RequestFacts {
         id,
         client: ([192, 0, 2, 1], 5000).into(),
+        version: Some(http::Version::HTTP_11),
         method: "GET".into(),
         host: "chat.example.com".into(),
         path: "/a\"b\n".into(),
@@ -75,7 +76,7 @@ fn a_request_is_one_line_without_empty_fields() {
     assert_eq!(
         value,
         json!({
-            "kind": "request", "time": "2026-09-21T14:13:20.123Z", "id": 7, "client": "192.0.2.1:5000",
+            "kind": "request", "time": "2026-09-21T14:13:20.123Z", "id": 7, "client": "192.0.2.1:5000", "protocol": "HTTP/1.1",
             "method": "GET", "host": "chat.example.com", "path": "/a\"b\n", "status": 404, "reason": "NoRoute",
             "upgrade": false, "duration_ms": 1.5, "bytes_to_upstream": 0, "bytes_to_client": 12,
         })
@@ -115,7 +116,7 @@ fn a_session_tells_of_both_directions_and_its_end() {
     assert_eq!(
         serde_json::to_value(&record).unwrap(),
         json!({
-            "kind": "session", "time": "1970-01-01T00:00:00.000Z", "id": 7, "client": "192.0.2.1:5000",
+            "kind": "session", "time": "1970-01-01T00:00:00.000Z", "id": 7, "client": "192.0.2.1:5000", "protocol": "HTTP/1.1",
             "method": "GET", "host": "chat.example.com", "path": "/a\"b\n", "status": 101, "reason": "shutdown",
             "duration_ms": 61000.0, "bytes_to_upstream": 100, "bytes_to_client": 200,
             "messages_to_upstream": 3, "messages_to_client": 4, "close_from_client": 1012,

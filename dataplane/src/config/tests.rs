@@ -162,3 +162,11 @@ fn proxies_in_front_are_named_by_networks() {
     assert!(settings.proxy_protocol);
     assert!(load(&[]).unwrap().trusted_proxies.is_empty());
 }
+
+#[test]
+fn http2_on_the_plain_port_is_asked_for() {
+    assert!(!load(&[]).unwrap().h2c);
+    assert!(load(&["--h2c"]).unwrap().h2c);
+    assert!(!load(&["--h2c=false"]).unwrap().h2c);
+    assert!(load_file("h2c: true", &[]).unwrap().h2c);
+}

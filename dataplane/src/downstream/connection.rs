@@ -23,13 +23,13 @@ use crate::http::patience::Patience;
 use crate::http::record::Record;
 use crate::http::respond;
 use crate::http::target::MAX_TARGET;
-use crate::local::{Local, Place};
+use crate::local::{Local, Seat};
 use crate::tls::stream::Stream;
 use crate::upgrade::handover;
 
 /// How long, and for how many bytes, a closing connection is still read, so that the kernel does
 /// not reset it before the client has read our answer.
-const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
+pub(super) const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
 /// Most fields of a head; as many as hyper has room for without an allocation.
 const MAX_FIELDS: usize = 100;
@@ -44,7 +44,7 @@ pub async fn serve(
     stream: Stream,
     arrival: Arrival,
     mut leaving: watch::Receiver<bool>,
-    place: Place,
+    seat: Seat,
 ) {
     let speech = Speech::new();
     let client = Rc::new(Client {
@@ -84,7 +84,7 @@ pub async fn serve(
             *pending,
             record,
             (stream, join(parts.read_buf, held)),
-            place,
+            seat,
         );
     }
     let refusal = match (&ended, speech.fault()) {
@@ -107,7 +107,7 @@ pub async fn serve(
         return;
     }
     linger(&mut stream).await;
-    drop(place);
+    drop(seat);
 }
 
 /// Drives the connection to its end, or to the end of our patience with the client.
@@ -186,14 +186,17 @@ fn unanswered(ended: &Ended, head_begun: bool, kept_back: bool) -> Option<Refusa
         Ended::Broken(error) if kept_back && error.is_parse_too_large() => {
             (Reason::HeadTooLarge, "the request's head is too large")
         }
-        Ended::Broken(_) if kept_back => (Reason::BadRequest, "the request's head is not HTTP/1.1"),
+        // Hyper says nothing to the preface of HTTP/2.
+        Ended::Broken(error) if kept_back || error.is_parse() => {
+            (Reason::BadRequest, "the request's head is not HTTP/1.1")
+        }
         _ => return None,
     };
     Some(Refusal::new(reason, detail))
 }
 
 /// Ends our side, then reads what the client is still sending and throws it away, for a while.
-async fn linger(stream: &mut Stream) {
+pub(super) async fn linger(stream: &mut Stream) {
     let (time, mut bytes) = LINGER;
     if stream.shutdown().await.is_err() {
         return;

@@ -123,7 +123,7 @@ impl Answerer {
             self.client.upgrading.set(true);
         }
         let offer = offer?;
-        let route = self.route(&request, &target)?;
+        let route = route(local, &request, &target)?;
         record.set_route(&route);
         admit::check(
             local,
@@ -149,22 +149,27 @@ impl Answerer {
             },
         )
     }
+}
 
-    fn route<B>(&self, request: &Request<B>, target: &Target) -> Result<Arc<RouteEntry>, Refusal> {
-        let view = RequestView {
-            host: target.host(),
-            path: target.path_and_query.path(),
-            query: target.path_and_query.query(),
-            headers: request.headers(),
-        };
-        let snapshot = self.local.shared.snapshot.load();
-        let Some(route) = snapshot.find(&view) else {
-            return Err(Refusal::new(Reason::NoRoute, "no route takes this host and path"));
-        };
-        if snapshot.is_ambiguous(&view) {
-            let detail = "the path leads to another route once its dot segments are resolved";
-            return Err(Refusal::new(Reason::BadRequest, detail));
-        }
-        Ok(Arc::clone(route))
+/// The route that takes a request.
+pub(super) fn route<B>(
+    local: &Local,
+    request: &Request<B>,
+    target: &Target,
+) -> Result<Arc<RouteEntry>, Refusal> {
+    let view = RequestView {
+        host: target.host(),
+        path: target.path_and_query.path(),
+        query: target.path_and_query.query(),
+        headers: request.headers(),
+    };
+    let snapshot = local.shared.snapshot.load();
+    let Some(route) = snapshot.find(&view) else {
+        return Err(Refusal::new(Reason::NoRoute, "no route takes this host and path"));
+    };
+    if snapshot.is_ambiguous(&view) {
+        let detail = "the path leads to another route once its dot segments are resolved";
+        return Err(Refusal::new(Reason::BadRequest, detail));
     }
+    Ok(Arc::clone(route))
 }

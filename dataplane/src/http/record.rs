@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::Version;
 use hyper::{Method, Request};
 use tokio::time::Instant;
 
@@ -53,6 +54,7 @@ impl Record {
             host,
             request.uri().path(),
         )
+        .of(request.version())
     }
 
     /// Opens the account of a request whose head can't be read.
@@ -63,6 +65,13 @@ impl Record {
             facts.method.clear();
         }
         record
+    }
+
+    fn of(mut self, version: Version) -> Self {
+        if let Some(facts) = &mut self.facts {
+            facts.version = Some(version);
+        }
+        self
     }
 
     fn with(
@@ -79,6 +88,7 @@ impl Record {
             facts: Some(RequestFacts {
                 id: local.shared.next_id(),
                 client,
+                version: None,
                 method: method.as_str().to_owned(),
                 host: cut(host, MAX_HOST).to_owned(),
                 path: cut(path, MAX_PATH).to_owned(),

@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::descriptors::Crowd;
 use super::{proxy_protocol, tls};
-use crate::downstream::connection;
+use crate::downstream;
 use crate::http::forwarded::{Arrival, Ends};
-use crate::local::{Local, Place};
+use crate::local::{Local, Seat};
 use crate::tls::stream::Stream;
 use crate::upstream::connect;
 
@@ -103,7 +103,7 @@ async fn welcome(
         let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         return local.shared.metrics.connection_refused("client_limit");
     };
-    let place = Place {
+    let seat = Seat {
         worker: permit,
         client: client.map(Box::new),
     };
@@ -115,7 +115,7 @@ async fn welcome(
         },
     };
     let arrival = Arrival { ends, port, secured };
-    connection::serve(local, stream, arrival, leaving, place).await;
+    downstream::serve(local, stream, arrival, leaving, seat).await;
 }
 
 /// Waits until there is room; meanwhile idle connections to backends go.

@@ -38,6 +38,8 @@ pub struct Limits {
     pub tls_timeout: Duration,
     /// How long a peer's silence is borne.
     pub silence: Silence,
+    /// HTTP/2 is taken from clients that begin with it on the plain port.
+    pub h2c: bool,
     /// Sessions a second that are ended when their route or endpoint is removed, at most.
     pub removal_pace: u32,
     /// Idle connections to endpoints.
@@ -60,6 +62,7 @@ impl Default for Limits {
                 keepalive: Duration::from_secs(60),
                 user_timeout: None,
             },
+            h2c: false,
             removal_pace: 100,
             pool: PoolLimits {
                 idle_per_endpoint: 64,

@@ -1,19 +1,17 @@
-//! The two sockets of a tunnel, and the bytes between them.
+//! The two ends of a tunnel, and the bytes between them.
 //!
 //! Owns the moving of bytes; never decides what may go on (`session`) nor when it runs (`table`).
 //! Half-close is kept, a reset is passed on as a reset, and a receiver that does not read stops
 //! the reading from its peer.
 
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
-use mio::event::Event;
-use socket2::SockRef;
 use tokio::time::Instant;
 
 use super::buffer::{Chunk, Pool};
+use super::end::{End, News};
 use crate::session::{Outcome, Session, Side};
-use crate::tls::wire::{Taken, Wire};
+use crate::tls::wire::Taken;
 
 /// A direction moves at most this much in one go, so that a saturated one starves nobody.
 const DIRECTION_BUDGET: usize = 2 * super::buffer::BUFFER;
@@ -39,7 +37,7 @@ pub(super) enum Ran {
 /// proves it wrong.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) wire: Wire,
+    pub(super) wire: End,
     readable: bool,
     writable: bool,
     /// The end of its stream was reported, so a short read does not mean "drained".
@@ -51,7 +49,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(wire: Wire) -> Self {
+    pub(super) fn new(wire: End) -> Self {
         Self {
             readable: wire.reads_ahead(),
             wire,
@@ -62,12 +60,11 @@ impl Peer {
         }
     }
 
-    pub(super) fn notice(&mut self, event: &Event) {
-        let error = event.is_error();
-        self.readable |= event.is_readable() || event.is_read_closed() || error;
-        self.writable |= event.is_writable() || event.is_write_closed() || error;
-        self.read_closed |= event.is_read_closed() || error;
-        self.lost |= error;
+    pub(super) fn notice(&mut self, news: News) {
+        self.readable |= news.readable;
+        self.writable |= news.writable;
+        self.read_closed |= news.read_closed;
+        self.lost |= news.error;
     }
 
     /// A write failed. What the peer said before it went may still be there, its Close for one.
@@ -81,7 +78,7 @@ impl Peer {
     }
 }
 
-/// The sockets of a tunnel and the bytes between them; `lanes` are named after the sender.
+/// The ends of a tunnel and the bytes between them; `lanes` are named after the sender.
 #[derive(Debug)]
 pub(super) struct Pipe {
     pub(super) peers: [Peer; 2],
@@ -136,11 +133,10 @@ impl Pipe {
         ((empty && flushed) || session.is_forced()).then_some(outcome)
     }
 
-    /// Makes the sockets end with a reset instead of a FIN when they are dropped.
+    /// Makes both ends end with a reset instead of a FIN when they are dropped.
     pub(super) fn reset(&self) {
         for peer in &self.peers {
-            // It fails on a socket that is already gone.
-            let _ = SockRef::from(peer.wire.as_socket()).set_linger(Some(Duration::ZERO));
+            peer.wire.reset();
         }
     }
 

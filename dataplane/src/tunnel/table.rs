@@ -9,10 +9,11 @@ mod plan;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use slab::Slab;
 use tokio::time::Instant;
 
@@ -22,6 +23,7 @@ use super::pipe::{Ran, Tools};
 use super::registry::{Filter, Registry, Standing};
 use super::report::{SessionEnd, SessionInfo, Totals};
 use super::row::Row;
+use super::stream::Woken;
 use super::timer::Timers;
 use super::{Handover, TableSettings};
 use crate::session::{EndedBy, Outcome, ProxyCause, Side};
@@ -40,6 +42,9 @@ pub(super) struct Table<C> {
     rows: Slab<Row<C>>,
     poll: Poll,
     events: Events,
+    /// What the streams among the ends have to say, and room to take it.
+    woken: Arc<Woken>,
+    news: Vec<usize>,
     /// Rows that have something to do.
     run: VecDeque<usize>,
     timers: Timers,
@@ -63,6 +68,8 @@ impl<C> Table<C> {
             rows: Slab::new(),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
+            woken: Arc::default(),
+            news: Vec::new(),
             run: VecDeque::new(),
             timers: Timers::default(),
             registry: Registry::default(),
@@ -110,7 +117,7 @@ impl<C> Table<C> {
         if !self.driver.as_ref().is_some_and(|old| old.will_wake(driver)) {
             self.driver = Some(driver.clone());
         }
-        mem::take(&mut self.called)
+        mem::take(&mut self.called) | self.woken.any(driver)
     }
 
     /// Takes over a session; it runs with the next turn, behind the events of the present one.
@@ -119,11 +126,10 @@ impl<C> Table<C> {
         let key = self.rows.vacant_key();
         let member = self.registry.join(target, key);
         let mut row = Row::new(handover, &self.settings, member, now);
-        let registry = self.poll.registry();
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        let (registry, woken) = (self.poll.registry(), &self.woken);
         let watched = Side::BOTH.iter().try_for_each(|side| {
-            let socket = row.pipe.peers[*side as usize].wire.socket();
-            registry.register(socket, token(key, *side), interest)
+            let end = &mut row.pipe.peers[*side as usize].wire;
+            end.watch(registry, woken, token(key, *side))
         });
         if watched.is_err() {
             row.session.abort(ProxyCause::Internal);
@@ -139,6 +145,7 @@ impl<C> Table<C> {
     /// Runs what is ready and due. Returns whether more waits.
     pub(super) fn turn(&mut self, now: Instant) -> io::Result<bool> {
         let full = self.take_events()?;
+        self.take_news();
         let due = self.fire_timers(now);
         let mut bytes = 0;
         for _ in 0..ROWS {
@@ -167,13 +174,28 @@ impl<C> Table<C> {
             let Token(token) = event.token();
             let (key, side) = (token / 2, Side::BOTH[token % 2]);
             if let Some(row) = self.rows.get_mut(key) {
-                row.pipe.peers[side as usize].notice(event);
+                row.pipe.peers[side as usize].notice(event.into());
                 if !mem::replace(&mut row.queued, true) {
                     self.run.push_back(key);
                 }
             }
         }
         Ok(count == EVENTS)
+    }
+
+    /// Marks the rows whose streams have something to say. A row that came later may be meant: it looks once in vain.
+    fn take_news(&mut self) {
+        let mut news = mem::take(&mut self.news);
+        self.woken.take(&mut news);
+        for token in &news {
+            let (key, side) = (token / 2, token % 2);
+            if let Some(row) = self.rows.get_mut(key) {
+                let peer = &mut row.pipe.peers[side];
+                peer.notice(peer.wire.heard());
+                self.queue(key);
+            }
+        }
+        self.news = news;
     }
 
     /// Lets due rows look at the clock. Returns whether more are due.

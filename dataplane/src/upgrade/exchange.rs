@@ -95,6 +95,10 @@ async fn send_and_judge(
     let (mut connection, switched) = opened.map_err(|_| broken())?;
     let response = connection.send(request).await.map_err(|_| broken())?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if offer.mistakes(response.status()) {
+            let detail = "the backend answered the handshake, but did not switch protocols";
+            return Err(Refusal::new(Reason::BadUpstreamHandshake, detail));
+        }
         let lease = Lease::new(connection, &local.pool, upload, dialed.guard);
         return Ok(Answer::Declined(response, lease));
     }

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::error::Reason;
 use crate::http::record::Record;
-use crate::local::{Local, Place, SessionContext};
+use crate::local::{Carried, Local, Place, Seat, SessionContext};
 use crate::snapshot::{EndpointGuard, EndpointSlot};
 use crate::tls::stream::Stream;
 use crate::tls::wire::Wire;
-use crate::tunnel::{Handover, SessionStart, Target};
+use crate::tunnel::{self, End, Handover, SessionStart, Target};
 
 /// A backend that has switched, while its 101 is on the way to the client.
 #[derive(Debug)]
@@ -39,14 +39,37 @@ pub struct Pending {
 pub fn adopt(
     local: &Rc<Local>,
     pending: Pending,
-    mut record: Record,
+    record: Record,
     (client, client_bytes): (Stream, Bytes),
+    seat: Seat,
+) {
+    let client = wire(client).map(End::from);
+    begin(local, pending, record, (client, client_bytes), Place::Whole(seat));
+}
+
+/// The same for a client that is one stream of a connection. The backend's socket leaves the runtime.
+pub fn adopt_stream(
+    local: &Rc<Local>,
+    pending: Pending,
+    record: Record,
+    client: tunnel::Stream,
+    carried: Carried,
+) {
+    let client = (Ok(End::from(client)), Bytes::new());
+    begin(local, pending, record, client, Place::Stream(carried));
+}
+
+fn begin(
+    local: &Rc<Local>,
+    pending: Pending,
+    mut record: Record,
+    (client, client_bytes): (io::Result<End>, Bytes),
     place: Place,
 ) {
     let took = record.started().elapsed();
     // What is recorded if it does not become a session after all; both sockets close then.
     record.set_answer(101, Some(Reason::Internal));
-    let (client, backend) = match (wire(client), wire(pending.backend)) {
+    let (client, backend) = match (client, wire(pending.backend)) {
         (Ok(client), Ok(backend)) => (client, backend),
         (Err(error), _) | (_, Err(error)) => {
             return tracing::error!(%error, "a session is lost: its socket does not leave the runtime");
@@ -81,7 +104,7 @@ pub fn adopt(
     let handover = Handover {
         client,
         client_bytes,
-        backend,
+        backend: backend.into(),
         backend_bytes: pending.backend_bytes,
         start,
     };

@@ -6,11 +6,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Version};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 
 use crate::error::{Reason, Refusal};
-use crate::http::header::{has_token, tokens};
+use crate::http::header::{has_token, remove_hop_by_hop, tokens};
 
 /// The only upgrade that goes on.
 const WEBSOCKET: &str = "websocket";
@@ -22,6 +23,8 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub struct Offer {
     key: HeaderValue,
     subprotocols: Vec<HeaderValue>,
+    /// The client asked by an extended CONNECT, to which every 2xx says yes.
+    connect: bool,
 }
 
 /// What the endpoint agreed to, as far as the session depends on it.
@@ -51,25 +54,67 @@ pub fn read<B>(request: &Request<B>, has_body: bool) -> Result<Option<Offer>, Re
     if has_body {
         return bad("a WebSocket handshake must not have a body");
     }
-    match single(headers, &header::SEC_WEBSOCKET_VERSION) {
-        Some(version) if version == "13" => {}
-        Some(_) => {
-            let detail = "`Sec-WebSocket-Version` must be '13'";
-            return Err(Refusal::new(Reason::UpgradeRequired, detail));
-        }
-        None => return bad("`Sec-WebSocket-Version` must be sent once"),
-    }
+    version(headers)?;
     let Some(key) = single(headers, &header::SEC_WEBSOCKET_KEY) else {
         return bad("`Sec-WebSocket-Key` must be sent once");
     };
     if STANDARD.decode(key.as_bytes()).is_ok_and(|key| key.len() == 16) {
-        let subprotocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
         return Ok(Some(Offer {
             key: key.clone(),
-            subprotocols: subprotocols.iter().cloned().collect(),
+            subprotocols: subprotocols(headers),
+            connect: false,
         }));
     }
     bad("`Sec-WebSocket-Key` must be 16 bytes in base64")
+}
+
+/// Turns an extended CONNECT for a WebSocket (RFC 8441 section 5) into the GET that an endpoint gets. It has
+/// no key of the client's, so `nonce` is ours.
+///
+/// # Errors
+/// It breaks RFC 6455.
+pub fn from_connect(parts: &mut Parts, nonce: [u8; 16]) -> Result<Offer, Refusal> {
+    let headers = &mut parts.headers;
+    version(headers)?;
+    let key = HeaderValue::try_from(STANDARD.encode(nonce))
+        .map_err(|_| Refusal::new(Reason::Internal, "a key could not be made"))?;
+    headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());
+    headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    // RFC 9110 section 9.3.6: neither has a body.
+    headers.remove(header::CONTENT_LENGTH);
+    parts.method = Method::GET;
+    Ok(Offer {
+        key,
+        subprotocols: subprotocols(headers),
+        connect: true,
+    })
+}
+
+fn version(headers: &HeaderMap) -> Result<(), Refusal> {
+    match single(headers, &header::SEC_WEBSOCKET_VERSION) {
+        Some(version) if version == "13" => Ok(()),
+        Some(_) => {
+            let detail = "`Sec-WebSocket-Version` must be '13'";
+            Err(Refusal::new(Reason::UpgradeRequired, detail))
+        }
+        None => {
+            let detail = "`Sec-WebSocket-Version` must be sent once";
+            Err(Refusal::new(Reason::BadHandshake, detail))
+        }
+    }
+}
+
+fn subprotocols(headers: &HeaderMap) -> Vec<HeaderValue> {
+    let fields = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    fields.iter().cloned().collect()
+}
+
+/// Turns a 101 that was judged into the 200 for an extended CONNECT (RFC 8441 section 5).
+pub fn to_connected(response: &mut Response<()>) {
+    let headers = response.headers_mut();
+    remove_hop_by_hop(headers);
+    headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    *response.status_mut() = StatusCode::OK;
 }
 
 /// Writes the two fields that name the upgrade, the same in the request as in the 101; both are
@@ -113,6 +158,11 @@ pub fn judge(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static s
 }
 
 impl Offer {
+    /// Whether an answer that is no 101 would be taken for one.
+    pub fn mistakes(&self, status: StatusCode) -> bool {
+        self.connect && status.is_success()
+    }
+
     fn offers(&self, subprotocol: &str) -> bool {
         self.subprotocols
             .iter()

@@ -115,9 +115,9 @@ impl Rig {
             context: "context",
         };
         let handover = Handover {
-            client,
+            client: client.into(),
             client_bytes: Bytes::from(options.client_bytes),
-            backend,
+            backend: backend.into(),
             backend_bytes: Bytes::from(options.backend_bytes),
             start,
         };
