@@ -38,6 +38,7 @@
   "https" (printf "%s:%d" $values.bindAddress (int $values.ports.https))
   "redirect-port" (int .Values.service.ports.https)
   "http2" $values.http2
+  "h2c" $values.h2c
   "unknown-server-name" $values.unknownServerName
   "hsts" $values.hsts
   "admin" (printf "%s:%d" $values.bindAddress (int .Values.metrics.ports.dataplane))

@@ -8,7 +8,7 @@ mod tls;
 
 use std::time::Duration;
 
-use routetable::{InsecurePolicy, Timeouts};
+use routetable::{InsecurePolicy, ProxyVersion, Timeouts};
 
 use super::draft::TlsRef;
 use super::field::FieldPath;
@@ -26,11 +26,13 @@ const CONNECT: &str = "connect-timeout";
 const HANDSHAKE: &str = "handshake-timeout";
 const IDLE: &str = "idle-timeout";
 const MAX_DURATION: &str = "max-duration";
-const WORKING: [&str; 7] = [
+const PROXY: &str = "backend-proxy-protocol";
+const WORKING: [&str; 8] = [
     CONNECT,
     HANDSHAKE,
     IDLE,
     MAX_DURATION,
+    PROXY,
     tls::INSECURE,
     tls::BACKEND,
     tls::HOSTNAME,
@@ -93,6 +95,8 @@ pub(super) struct Annotated {
     pub(super) insecure: InsecurePolicy,
     /// How its backends are reached.
     pub(super) backend_tls: Option<TlsRef>,
+    /// The header that says to its backends who the client is.
+    pub(super) proxy_header: Option<ProxyVersion>,
     /// Answer 503 rather than serve without a guard.
     pub(super) is_closed: bool,
 }
@@ -121,6 +125,21 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
         is_closed: is_closed || insecure.is_none() || backend_tls.is_none(),
         insecure: insecure.unwrap_or_default(),
         backend_tls: backend_tls.flatten(),
+        proxy_header: proxy_header(ingress, report),
+    }
+}
+
+fn proxy_header(ingress: &Ingress, report: &mut Report<'_>) -> Option<ProxyVersion> {
+    let key = format!("{PREFIX}{PROXY}");
+    match ingress.annotations.get(&key)?.trim() {
+        "v1" => Some(ProxyVersion::V1),
+        "v2" => Some(ProxyVersion::V2),
+        other => {
+            let message =
+                format!("annotation '{key}' must be 'v1' or 'v2'; got '{other}'; no header is sent");
+            report.warning(&field(&key), Reason::InvalidAnnotation, message);
+            None
+        }
     }
 }
 

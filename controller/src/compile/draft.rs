@@ -1,7 +1,9 @@
 //! A route before its references are resolved.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use routetable::{HostPattern, ObjectKind, ObjectRef, Route, RouteId, RouteMatch, RouteTls, Timeouts};
+use routetable::{
+    HostPattern, ObjectKind, ObjectRef, ProxyVersion, Route, RouteId, RouteMatch, RouteTls, Timeouts,
+};
 
 use super::field::FieldPath;
 use crate::world::{Kind, ObjectKey};
@@ -36,6 +38,8 @@ pub(super) struct BackendRef {
     pub(super) weight: u32,
     /// How TLS is spoken to it; as the Service's port says if absent.
     pub(super) tls: Option<TlsRef>,
+    /// The header that says who the client is, if the reference wants one.
+    pub(super) proxy_header: Option<ProxyVersion>,
 }
 
 /// TLS towards a backend, before its Secrets are resolved.

@@ -81,6 +81,7 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Vec<Draft> {
         }
         for backend in &mut draft.backends {
             backend.tls.clone_from(&annotated.backend_tls);
+            backend.proxy_header = annotated.proxy_header;
         }
     }
     drafts
@@ -177,6 +178,7 @@ fn backend(written: &IngressBackend, field: &FieldPath, report: &mut Report<'_>)
                 port,
                 weight: 1,
                 tls: None,
+                proxy_header: None,
             }]
         }
         Err(rest) => {

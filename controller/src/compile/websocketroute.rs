@@ -7,14 +7,14 @@ mod matches;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::canonical::content_hash;
-use routetable::{HostPattern, ObjectKind, RouteMatch, Timeouts};
+use routetable::{HostPattern, ObjectKind, ProxyVersion, RouteMatch, Timeouts};
 
 use super::draft::{BackendRef, Draft, Identity, Signer, TlsRef};
 use super::field::FieldPath;
 use super::report::Report;
 use super::{host, path, timeouts, tls};
 use crate::crd::tls::{BackendTls, BackendVerify};
-use crate::crd::websocketroute::{BackendRef as ApiBackendRef, Rule};
+use crate::crd::websocketroute::{BackendRef as ApiBackendRef, ProxyProtocol, Rule};
 use crate::world::WebSocketRoute;
 
 const MAX_WEIGHT: i32 = 1_000_000;
@@ -170,6 +170,10 @@ fn backends(written: &[ApiBackendRef], field: &FieldPath, report: &mut Report<'_
             port,
             weight,
             tls,
+            proxy_header: backend.proxy_protocol.map(|version| match version {
+                ProxyProtocol::V1 => ProxyVersion::V1,
+                ProxyProtocol::V2 => ProxyVersion::V2,
+            }),
         });
     }
     backends

@@ -4,6 +4,7 @@
 
 mod access_record;
 mod broken_document;
+mod browser;
 mod churn;
 mod command_line;
 mod demo;

@@ -58,7 +58,7 @@ impl Resolver<'_> {
         Some(BackendProtocol {
             http2: says == Spoken::H2c,
             tls,
-            proxy_header: None,
+            proxy_header: backend.proxy_header,
         })
     }
 
