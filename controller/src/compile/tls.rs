@@ -89,7 +89,7 @@ impl Claim {
                     .remark
                     .map(|remark| problem(Reason::InvalidCertificate, remark))
             }
-            Err(Lack { reason, message }) => Some(problem(reason, message)),
+            Err(lack) => Some(problem(lack.reason, lack.message)),
         };
         (claim, problem)
     }
@@ -128,6 +128,21 @@ pub(super) struct Usable {
 pub(super) struct Lack {
     pub(super) reason: Reason,
     pub(super) message: String,
+    /// It does not exist.
+    pub(super) is_missing: bool,
+}
+
+impl Lack {
+    /// The message, where a name has nothing else to show.
+    fn for_names(self) -> String {
+        match self.is_missing {
+            true => format!(
+                "{}; TLS for its hostnames is refused until it exists",
+                self.message
+            ),
+            false => self.message,
+        }
+    }
 }
 
 /// Looks up what Secrets hold.
@@ -161,6 +176,7 @@ impl<'a> Secrets<'a> {
             return Err(Lack {
                 reason: Reason::InvalidCertificate,
                 message,
+                is_missing: false,
             });
         };
         Ok(Usable {
@@ -194,6 +210,7 @@ impl<'a> Secrets<'a> {
             None => Err(Lack {
                 reason: Reason::InvalidCertificate,
                 message: message.unwrap_or_default(),
+                is_missing: false,
             }),
         }
     }
@@ -216,6 +233,7 @@ impl<'a> Secrets<'a> {
         Err(Lack {
             reason: Reason::CertificateNotFound,
             message,
+            is_missing: secret.is_some(),
         })
     }
 }

@@ -109,7 +109,7 @@ impl Resolver<'_> {
                 }
                 Some(authorities)
             }
-            Err(Lack { reason, message }) => {
+            Err(Lack { reason, message, .. }) => {
                 let message = format!("{message}; '{service}' is not used without what verifies it");
                 notes.report.error_once(field, reason, message);
                 None
@@ -141,7 +141,7 @@ impl Resolver<'_> {
                     .insert(secret.to_owned(), usable.read.validity);
                 Some(id)
             }
-            Err(Lack { reason, message }) => {
+            Err(Lack { reason, message, .. }) => {
                 let message = format!("{message}; '{service}' is not used without what it is to be shown");
                 notes.report.error_once(field, reason, message);
                 None

@@ -135,11 +135,13 @@ fn tell(
             }
             spoken.validity.insert(secret.to_owned(), read.validity);
         }
-        Err(Lack { reason, mut message }) => {
+        Err(lack) => {
             let mut claims = entry.hosts.iter().filter_map(|(_, host)| spoken.claims.get(host));
-            if reason == Reason::CertificateNotFound && claims.any(|claim| claim.certificates.is_empty()) {
-                message.push_str("; TLS for its hostnames is refused until it exists");
-            }
+            let reason = lack.reason;
+            let message = match claims.any(|claim| claim.certificates.is_empty()) {
+                true => lack.for_names(),
+                false => lack.message,
+            };
             report.warning(&field, reason, message);
         }
     }

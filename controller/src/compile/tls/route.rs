@@ -107,12 +107,7 @@ fn show_secret(
             let hosts = hosts.iter().map(|(field, host)| (field, host));
             check_names(hosts, secret, &usable.read, report);
         }
-        Err(Lack { reason, mut message }) => {
-            if reason == Reason::CertificateNotFound {
-                message.push_str("; TLS for its hostnames is refused until it exists");
-            }
-            report.warning(&field, reason, message);
-        }
+        Err(lack) => report.warning(&field, lack.reason, lack.for_names()),
     }
 }
 
@@ -138,7 +133,7 @@ fn client(
                 optional: written.mode == ClientMode::Optional,
             }))
         }
-        Err(Lack { reason, message }) => {
+        Err(Lack { reason, message, .. }) => {
             let message = format!("{message}; every rule answers 503 rather than take clients unchecked");
             report.error(&field, reason, message);
             None

@@ -104,8 +104,8 @@ impl Index {
 
     /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so does
     /// one that may not be listed if it only adds to a route, and, when patience is over, one that may not be
-    /// listed in some of the namespaces. Without all objects of a kind there is no table: it would end the
-    /// sessions of those it lacks.
+    /// listed in some of the namespaces, and Secrets about which a look-up got no answer. Without all objects of a
+    /// kind there is no table: it would end the sessions of those it lacks.
     pub(super) fn is_complete(&self, impatient: bool) -> bool {
         let is_settled = |feed: &Feed| match feed.phase {
             Phase::Listed => true,
@@ -119,7 +119,9 @@ impl Index {
                 }
             },
         };
-        !self.namespaces_pending && self.feeds.values().all(is_settled)
+        // Without an authority its backends would be out for a moment at every start.
+        let awaits_answers = !impatient && self.references.awaits_answers();
+        !self.namespaces_pending && !awaits_answers && self.feeds.values().all(is_settled)
     }
 
     /// True when every Ingress and WebSocketRoute was listed once, as far as that is allowed.

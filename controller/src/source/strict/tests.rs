@@ -37,7 +37,7 @@ fn unknown_fields_are_named_with_what_was_meant() {
     assert_eq!(
         found,
         [
-            "unknown field `spec.keepalive`; `spec` may hold `hostnames`, `ingressClassName`, `rules`, `timeouts`"
+            "unknown field `spec.keepalive`; `spec` may hold `hostnames`, `ingressClassName`, `rules`, `timeouts`, `tls`"
         ]
     );
 }

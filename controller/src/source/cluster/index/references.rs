@@ -13,6 +13,8 @@ pub(super) struct References {
     counts: BTreeMap<Name, usize>,
     /// Named, and not asked for yet.
     fresh: BTreeSet<Name>,
+    /// Asked for, and not answered yet.
+    asked: BTreeSet<Name>,
     /// Asked for, and found there.
     looked_up: BTreeSet<Name>,
     /// Asked for, and not found.
@@ -58,6 +60,7 @@ impl References {
             if *count == 0 {
                 self.counts.remove(&secret);
                 self.fresh.remove(&secret);
+                self.asked.remove(&secret);
                 self.missing.remove(&secret);
                 self.looked_up.remove(&secret);
                 self.unnamed.insert(secret);
@@ -75,6 +78,7 @@ impl References {
     pub(super) fn take_wanted(&mut self, known: impl Fn(&Name) -> bool) -> BTreeSet<Name> {
         let mut wanted = std::mem::take(&mut self.fresh);
         wanted.retain(|name| !known(name));
+        self.asked.extend(wanted.iter().cloned());
         wanted
     }
 
@@ -89,6 +93,7 @@ impl References {
             true => (&mut self.looked_up, &mut self.missing),
             false => (&mut self.missing, &mut self.looked_up),
         };
+        self.asked.remove(name);
         to.insert(name.clone());
         from.remove(name);
     }
@@ -96,6 +101,7 @@ impl References {
     /// The watch has brought it: what that says counts from now on.
     pub(super) fn is_watched(&mut self, secret: &ObjectKey) {
         let name = Name::new(&secret.namespace, &secret.name);
+        self.asked.remove(&name);
         self.looked_up.remove(&name);
         self.missing.remove(&name);
     }
@@ -103,6 +109,11 @@ impl References {
     /// What was asked for and not found.
     pub(super) fn missing(&self) -> BTreeSet<Name> {
         self.missing.clone()
+    }
+
+    /// True while an answer is awaited.
+    pub(super) fn awaits_answers(&self) -> bool {
+        !self.asked.is_empty()
     }
 
     /// What was asked for and found there.

@@ -10,7 +10,11 @@ const INGRESSES: FeedId = FeedId::for_test(3);
 const OTHERS: FeedId = FeedId::for_test(4);
 
 fn index() -> Index {
-    let mut index = Index::new(Board::default(), Some(Name::new("shop", "default")));
+    index_with(None)
+}
+
+fn index_with(default_certificate: Option<Name>) -> Index {
+    let mut index = Index::new(Board::default(), default_certificate);
     index.expect(CLASSES, Kind::IngressClass, None);
     index.expect(SECRETS, Kind::Secret, Some("shop"));
     index.expect(SERVICES, Kind::Service, Some("shop"));
@@ -207,7 +211,7 @@ fn route(name: &str, spec: serde_json::Value) -> Tidings {
 
 #[test]
 fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
-    let mut index = index();
+    let mut index = index_with(Some(Name::new("shop", "default")));
     index.expect(OTHERS, Kind::WebSocketRoute, Some("shop"));
     index.take(INGRESSES, Tidings::Done);
     assert!(!index.knows_routes(), "routes name Secrets, too");
@@ -232,12 +236,21 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
         ["annotated", "backend-ca", "client-ca", "default", "own", "shown"]
     );
 
+    for feed in [CLASSES, SERVICES] {
+        index.take(feed, Tidings::Done);
+    }
+    assert!(!index.is_complete(false), "answers are awaited");
+    assert!(index.is_complete(true), "but not for ever");
     // What the watch does not bring is asked for again, at a slower pace.
     let opaque: k8s_openapi::api::core::v1::Secret =
         serde_json::from_value(json!({"metadata": {"name": "s"}, "type": "Opaque"})).unwrap();
     index.take_secret(&Name::new("shop", "client-ca"), Some(&opaque.into()));
     index.take_secret(&Name::new("shop", "own"), Some(&secret()));
     index.take_secret(&Name::new("shop", "shown"), None);
+    for name in ["annotated", "backend-ca", "default"] {
+        index.take_secret(&Name::new("shop", name), Some(&secret()));
+    }
+    assert!(index.is_complete(false));
     let asked = |all| -> Vec<String> {
         let names = index.secrets_to_ask(all).into_iter();
         names.map(|name| name.name).collect()
