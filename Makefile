@@ -15,10 +15,10 @@ demo: ## Build the three binaries and serve a chat page and an echo from manifes
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/holdfast" serve --demo
 
 .PHONY: test
-test: peers kube-tools ## Build everything and run every test
+test: peers kube-tools h2spec ## Build everything and run every test
 	@command -v curl >/dev/null || { echo "curl is missing: the end-to-end tests need it (apt-get install curl)" >&2; exit 1; }
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked
+	HOLDFAST_H2SPEC=$(CURDIR)/$(TOOLS)/h2spec/h2spec $(CARGO) test --workspace --locked
 
 # Against the cluster of the current kubeconfig, whose nodes must have the image, and whose Services this machine
 # must reach. With kind, on Linux:
@@ -62,6 +62,17 @@ bench: kube-tools ## Figures, not tests: the data plane beside nginx where that 
 .PHONY: kube-tools
 kube-tools:
 	@e2e/kube/build "$$HOLDFAST_KUBE_TOOLS"
+
+# The conformance suite for HTTP/2, from its Go module; the newest version that has one.
+H2SPEC := v2.2.1+incompatible
+.PHONY: h2spec
+h2spec: $(TOOLS)/h2spec/$(H2SPEC)
+
+$(TOOLS)/h2spec/$(H2SPEC):
+	@command -v go >/dev/null || { echo "go is missing: the tests need Go 1.26 or later (https://go.dev/dl/)" >&2; exit 1; }
+	mkdir -p $(@D)
+	GOFLAGS=-mod=mod GOBIN=$(CURDIR)/$(@D) go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC)
+	touch $@
 
 # Foreign peers of the end-to-end tests, in .tools/; installed again only when their pins change.
 .PHONY: peers

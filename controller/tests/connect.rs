@@ -276,9 +276,14 @@ fn unreachable_and_usage_exit_with_2() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         format!("ws://{}/", listener.local_addr().expect("address"))
     };
+    let secure = closed.replacen("ws", "wss", 1);
     for (arguments, says) in [
         (&[closed.as_str()][..], "Connection refused"),
-        (&["wss://localhost/"], "TLS is not supported yet"),
+        (&[secure.as_str()], "Connection refused"),
+        (
+            &[&secure, "--ca", "absent.pem", "--insecure"],
+            "cannot be used with",
+        ),
         (&["localhost:8080"], "must begin with 'ws://'"),
         (&[&closed, "--close", "1006"], "must be 1000 to 1014"),
         (&[&closed, "-H", "no colon"], "must be 'name: value'"),

@@ -225,7 +225,7 @@ impl Raw {
         Ok(self.buffer.drain(..count).collect())
     }
 
-    /// Reads the body of a response: Content-Length, chunked, or until the end.
+    /// Reads the body behind a head: Content-Length, chunked, or for a response until the end.
     ///
     /// # Errors
     /// When it breaks off.
@@ -234,7 +234,11 @@ impl Raw {
             return self.bytes(length.parse()?).await;
         }
         if head.field("transfer-encoding").is_none() {
-            return Ok(self.rest().await?.0);
+            // A request without either field has no body; an answer's lasts until the end (RFC 9112 §6.3).
+            return match head.start.starts_with("HTTP/") {
+                true => Ok(self.rest().await?.0),
+                false => Ok(vec![]),
+            };
         }
         let mut body = vec![];
         loop {

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::process::{Resource, getrlimit};
 
-/// The share of the descriptors that is kept for backends, files and admin connections: one part of so many.
-const RESERVE: u64 = 8;
+/// Descriptors that are kept for backends of those who are here, files and admin connections; of few descriptors, one
+/// part in eight.
+const RESERVE: u64 = 512;
 
 /// Above this number, descriptors are kept back. The system gives out the lowest free number, so that a high one
 /// means that few are left.
@@ -20,7 +21,7 @@ impl Crowd {
     pub(super) fn new() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         Self {
-            from: limit - limit / RESERVE,
+            from: limit - RESERVE.min(limit / 8),
         }
     }
 

@@ -64,14 +64,6 @@ fn contradictions_are_refused_with_the_remedy() -> Result<()> {
         ),
         (
             &[
-                "rbac.scope=Namespaces",
-                "rbac.secrets=All",
-                "controller.watchNamespaces={a}",
-            ],
-            "write 'Namespaces' or 'None'",
-        ),
-        (
-            &[
                 "controller.watchNamespaces={a}",
                 "controller.watchNamespaceSelector=b=c",
             ],

@@ -42,6 +42,8 @@ const CLEANUP: &[Permission] = &[
     ("networking.k8s.io", "ingresses/status", &["patch"]),
     ("holdfast.dev", "websocketroutes/status", &["patch"]),
 ];
+/// Of one Secret, by its name.
+const DEFAULT_CERTIFICATE: &[Permission] = &[("", "secrets", &["get"])];
 const VIEW: &[Permission] = &[("holdfast.dev", "websocketroutes", READ)];
 const EDIT: &[Permission] = &[(
     "holdfast.dev",
@@ -54,6 +56,7 @@ fn allowed(role: &Object) -> Result<Vec<Permission>> {
     let name = role.text_at("/metadata/name");
     let lists: &[&[Permission]] = match (role.kind(), name.rsplit_once('-')) {
         ("Role", Some((_, "own"))) => &[OWN],
+        ("Role", Some((_, "certificate"))) => &[DEFAULT_CERTIFICATE],
         ("Role", None) => &[IN_NAMESPACES],
         ("ClusterRole", None) => &[IN_NAMESPACES, IN_THE_CLUSTER],
         ("ClusterRole" | "Role", Some((_, "cleanup"))) => &[CLEANUP],
@@ -113,6 +116,10 @@ fn secrets_are_read_where_the_values_say() -> Result<()> {
     for (values, kinds) in [
         ("rbac.secrets=None", &[][..]),
         ("rbac.secrets=All", &["ClusterRole"]),
+        (
+            "rbac.secrets=All,rbac.scope=Namespaces,controller.watchNamespaces={a,b}",
+            &["Role", "Role"],
+        ),
         (
             "rbac.secrets=Namespaces,controller.watchNamespaces={a,b}",
             &["Role", "Role"],

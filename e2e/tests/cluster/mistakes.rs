@@ -184,7 +184,7 @@ async fn certificates(subnet: Subnet) -> Result<()> {
             SOON,
         )
         .await?;
-    // Served all the same: this version has no TLS.
+    // Served all the same without TLS.
     replica.until_served("secure.test", "/").await
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use e2e::backends::Echo;
 use e2e::backends::web::Web;
+use e2e::binaries;
 use e2e::clients::{Client, Library, Offer};
 use e2e::deadline::{SOON, until_true, within};
 use e2e::foreign::Peer;
@@ -134,6 +135,31 @@ async fn an_ingress_and_a_route_are_served_with_their_certificates() -> Result<(
     for library in Library::ALL {
         let (mut client, _) = Client::connect(library, secure, "chat.test", "/", &offer).await?;
         ensure!(client.ask("hello").await? == "hello", "{library:?}");
+    }
+    let folder = tempfile::tempdir()?;
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &pem)?;
+    let url = format!("wss://chat.test:{}/", secure.port());
+    let run = async |arguments: &[&str]| {
+        let mut command = Command::new(binaries::find("holdfast")?);
+        command
+            .args(["connect", &url, "--resolve", "127.0.0.1", "--message", "hello"])
+            .args(arguments);
+        let output = within("connect", SOON, command.kill_on_drop(true).output()).await?;
+        let text = [output.stdout, output.stderr].concat();
+        anyhow::Ok((output.status.code(), String::from_utf8(text)?))
+    };
+    let ca = ca.to_str().context("a path")?;
+    for (arguments, code, says) in [
+        (&["--ca", ca][..], 0, "TLSv1.3 in"),
+        (&["--insecure"], 0, "< hello"),
+        (&[], 2, "--insecure takes any certificate"),
+    ] {
+        let (status, text) = run(arguments).await?;
+        ensure!(
+            status == Some(code) && text.contains(says),
+            "{arguments:?}: {status:?} {text}"
+        );
     }
     // Node's client follows a redirect if it may; the others say what they got.
     let refused = Client::connect(Library::Tungstenite, plain, "chat.test", "/", &Offer::default()).await;

@@ -9,7 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -43,9 +43,10 @@ pub(super) async fn around(socket: TcpStream, url: &Url, args: &Args) -> anyhow:
             "the TLS handshake failed (--insecure takes any certificate, --ca FILE names the authority)",
         )?;
     let (_, tls) = stream.get_ref();
-    let version = tls
-        .protocol_version()
-        .map_or("TLS", |version| version.as_str().unwrap_or("TLS"));
+    let version = match tls.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLSv1.2",
+    };
     line('*', &format!("{version} in {}", milliseconds(started.elapsed())));
     Ok(Box::new(stream))
 }
