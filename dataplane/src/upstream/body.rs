@@ -51,7 +51,7 @@ impl Upload {
     }
 
     /// It comes so slowly that its sender means to hold us up: fewer than `rate` bytes for each second that we
-    /// waited for them, after [`GRACE`] of waiting.
+    /// waited for them, after a short grace.
     pub fn crawls(&self, rate: u32) -> bool {
         let waiting = self
             .starved

@@ -176,7 +176,7 @@ async fn no_more(subnet: Subnet) -> Result<()> {
         async move { server.kubectl_as(kubeconfig, &arguments).await.is_ok() }
     };
     const NO: &[&[&str]] = &[
-        &["list", "secrets"],
+        &["update", "secrets"],
         &["get", "configmaps"],
         &["create", "pods"],
         &["update", "ingresses"],
@@ -186,6 +186,7 @@ async fn no_more(subnet: Subnet) -> Result<()> {
     const YES: &[&[&str]] = &[
         &["list", "ingresses"],
         &["watch", "endpointslices"],
+        &["watch", "secrets"],
         &["patch", "ingresses", "--subresource=status"],
     ];
     for question in NO {
