@@ -15,6 +15,7 @@ mod idle;
 mod interop;
 mod kill;
 mod plain_http;
+mod proxy_header;
 mod raw_ends;
 mod refusals;
 mod sharing;
