@@ -3,16 +3,17 @@
 
 pub mod fast;
 pub mod http;
+pub mod http2;
 pub mod tungstenite;
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::foreign::{Peer, target};
 use crate::pattern::Pattern;
-use crate::tls::Trust;
+use crate::tls::{Stream, Trust};
 
 /// The libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ impl Library {
         Self::NodeWs,
     ];
 
+    /// Those that speak over any pair of byte streams, also one of HTTP/2.
+    pub const ANYWHERE: [Self; 2] = [Self::Tungstenite, Self::Fastwebsockets];
+
     /// Those that negotiate permessage-deflate.
     pub const DEFLATING: [Self; 2] = [Self::PythonWebsockets, Self::NodeWs];
 }
@@ -51,6 +55,8 @@ pub struct Offer {
     pub headers: Vec<(String, String)>,
     /// With TLS, and whom to believe then.
     pub tls: Option<Trust>,
+    /// Over HTTP/2, which needs TLS; only libraries of [`Library::ANYWHERE`] can.
+    pub http2: bool,
 }
 
 /// What the handshake settled.
@@ -241,6 +247,13 @@ impl Client {
     }
 }
 
+/// A stream of a new HTTP/2 connection.
+async fn over_http2(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Stream, Agreed)> {
+    let trust = offer.tls.as_ref().context("HTTP/2 is offered over TLS")?;
+    let connection = http2::Connection::open(to, host, trust).await?;
+    connection.websocket(host, path, offer).await
+}
+
 async fn foreign(
     mut peer: Peer,
     proxy: SocketAddr,
@@ -248,6 +261,7 @@ async fn foreign(
     path: &str,
     offer: &Offer,
 ) -> Result<(Client, Agreed)> {
+    ensure!(!offer.http2, "this library has no WebSocket over HTTP/2");
     let mut arguments = target(proxy, host, path);
     arguments["subprotocols"] = json!(offer.subprotocols);
     arguments["compress"] = json!(offer.compress);

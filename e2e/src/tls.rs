@@ -32,6 +32,23 @@ pub struct Trust {
     config: Arc<ClientConfig>,
 }
 
+impl Trust {
+    /// Does a handshake that asks for `name` and offers these protocols.
+    ///
+    /// # Errors
+    /// The peer is not who it must be, or breaks off.
+    pub async fn connect(
+        &self,
+        name: &str,
+        socket: TcpStream,
+        alpn: &[&str],
+    ) -> Result<TlsStream<TcpStream>> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        connect_with(&Arc::new(config), name, socket).await
+    }
+}
+
 /// Connects, with TLS if somebody is to be believed.
 ///
 /// # Errors
@@ -40,7 +57,7 @@ pub async fn dial(to: SocketAddr, host: &str, trust: Option<&Trust>) -> Result<S
     let socket = within("connect", SOON, TcpStream::connect(to)).await?;
     socket.set_nodelay(true)?;
     Ok(match trust {
-        Some(trust) => Box::new(within("handshake", SOON, connect_with(&trust.config, host, socket)).await?),
+        Some(trust) => Box::new(within("handshake", SOON, trust.connect(host, socket, &[])).await?),
         None => Box::new(socket),
     })
 }

@@ -112,7 +112,7 @@ pub(super) fn lower(ingress: &Ingress, report: &mut Report<'_>) -> Annotated {
                 is_closed = true;
             }
             None if key.contains('/') && !key.ends_with("/ingress.class") => {
-                let message = format!("annotation '{key}' has no effect; {HINT}");
+                let message = format!("annotation '{key}' has no effect; {}", instead(key));
                 report.warning(&field(key), Reason::UnsupportedAnnotation, message);
             }
             None => {}
@@ -143,8 +143,21 @@ fn proxy_header(ingress: &Ingress, report: &mut Report<'_>) -> Option<ProxyVersi
     }
 }
 
-const HINT: &str =
-    "time limits are set by 'holdfast.dev/idle-timeout' and its like, matches by a WebSocketRoute";
+/// What to write instead of another controller's annotation.
+fn instead(key: &str) -> &'static str {
+    match key.strip_prefix(NGINX) {
+        Some("ssl-redirect" | "force-ssl-redirect") => {
+            "requests without TLS are redirected by 'holdfast.dev/insecure-policy: redirect'"
+        }
+        Some("backend-protocol") => {
+            "TLS towards backends is set by 'holdfast.dev/backend-tls', HTTP/2 by the 'appProtocol' of the Service's port"
+        }
+        Some(name) if name.starts_with("proxy-ssl-") => {
+            "TLS towards backends is set by 'holdfast.dev/backend-tls' and 'holdfast.dev/backend-tls-hostname'"
+        }
+        _ => "time limits are set by 'holdfast.dev/idle-timeout' and its like, matches by a WebSocketRoute",
+    }
+}
 
 const CLOSED: &str = "every rule of this Ingress answers 503";
 

@@ -199,7 +199,7 @@ pub struct BackendRef {
     pub tls: Option<BackendTls>,
 }
 
-/// A version of the PROXY protocol.
+/// The version of a PROXY header in front of all that says to the backend who the client is; none if absent.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum ProxyProtocol {
     /// A line of text.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, WebSocketError, upgrade};
+use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocketError, upgrade};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Accepts, Order, choose, info};
 use crate::clients::Closing;
-use crate::clients::fast::{Stream, closing, send};
+use crate::clients::fast::{Stream, closing, over, send};
 
 pub(super) async fn session(
     stream: TcpStream,
@@ -49,9 +49,8 @@ fn handshake(
         response.headers_mut().insert("sec-websocket-protocol", value);
     }
     tokio::spawn(async move {
-        let Ok(mut stream) = upgraded.await else { return };
-        stream.set_auto_close(true);
-        let mut stream = FragmentCollector::new(stream);
+        let Ok(stream) = upgraded.await else { return };
+        let mut stream = over(stream.into_inner(), Role::Server);
         let closing = echo(&mut stream, &info).await.unwrap_or(Closing::new(1006, ""));
         let _ = report.send(closing).await;
     });

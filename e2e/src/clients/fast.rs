@@ -4,18 +4,24 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, handshake};
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket, handshake};
 use http_body_util::Empty;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Agreed, Closing, Offer, compare};
+use super::http2::agreed;
+use super::{Agreed, Closing, Offer, compare, over_http2};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
 use crate::tls;
 
 /// The library's stream, which joins fragments.
-pub(crate) type Stream = FragmentCollector<TokioIo<Upgraded>>;
+pub(crate) type Stream = FragmentCollector<tls::Stream>;
+
+/// What is behind a handshake.
+pub(crate) fn over(socket: impl tls::Duplex + 'static, role: Role) -> Stream {
+    FragmentCollector::new(WebSocket::after_handshake(Box::new(socket), role))
+}
 
 /// A connected client.
 pub struct Client {
@@ -60,6 +66,10 @@ impl Client {
     /// # Errors
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
+        if offer.http2 {
+            let (socket, agreed) = over_http2(to, host, path, offer).await?;
+            return Ok((Self::new(socket), agreed));
+        }
         let mut request = http::Request::get(path)
             .header("host", host)
             .header("upgrade", "websocket")
@@ -77,24 +87,12 @@ impl Client {
         let executor = TokioExecutor::new();
         let (stream, response) =
             within("handshake", SOON, handshake::client(&executor, request, socket)).await?;
-        let field = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let agreed = Agreed {
-            subprotocol: field("sec-websocket-protocol"),
-            extensions: field("sec-websocket-extensions"),
-        };
-        Ok((
-            Self {
-                stream: Some(FragmentCollector::new(stream)),
-            },
-            agreed,
-        ))
+        Ok((Self::new(stream.into_inner()), agreed(response.headers())))
+    }
+
+    fn new(socket: impl tls::Duplex + 'static) -> Self {
+        let stream = Some(over(socket, Role::Client));
+        Self { stream }
     }
 
     fn stream(&mut self) -> Result<&mut Stream> {
@@ -156,7 +154,12 @@ impl Client {
     pub(super) async fn closed(&mut self) -> Result<Closing> {
         loop {
             if let (OpCode::Close, payload) = self.next().await? {
-                self.stream = None;
+                // The answer has been written; a stream that is dropped before its end takes back what has not gone.
+                if let Some(stream) = self.stream.take() {
+                    let mut socket = stream.into_inner();
+                    let _ = socket.shutdown().await;
+                    let _ = within("the end", SOON, socket.read_to_end(&mut vec![])).await;
+                }
                 return Ok(closing(&payload));
             }
         }

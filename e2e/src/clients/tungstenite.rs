@@ -7,12 +7,13 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::{Agreed, Closing, Offer, compare};
+use super::http2::agreed;
+use super::{Agreed, Closing, Offer, compare, over_http2};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
 use crate::tls::{self, Stream};
@@ -66,6 +67,11 @@ impl Client {
     /// # Errors
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
+        if offer.http2 {
+            let (socket, agreed) = over_http2(to, host, path, offer).await?;
+            let stream = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config())).await;
+            return Ok((Self { stream }, agreed));
+        }
         let mut request = format!("ws://{host}{path}").into_client_request()?;
         let headers = request.headers_mut();
         if !offer.subprotocols.is_empty() {
@@ -77,19 +83,7 @@ impl Client {
         let socket = tls::dial(to, host, offer.tls.as_ref()).await?;
         let handshake = client_async_with_config(request, socket, Some(config()));
         let (stream, response) = within("handshake", SOON, handshake).await?;
-        let field = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let agreed = Agreed {
-            subprotocol: field("sec-websocket-protocol"),
-            extensions: field("sec-websocket-extensions"),
-        };
-        Ok((Self { stream }, agreed))
+        Ok((Self { stream }, agreed(response.headers())))
     }
 
     /// Sends a text.

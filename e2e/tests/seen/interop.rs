@@ -2,6 +2,8 @@
 //! ws): text, binary, 0 B to 16 MiB, fragments, ping/pong, permessage-deflate untouched, subprotocol, close
 //! codes both ways. What needs a peer that misbehaves is in `raw_ends`.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result, ensure};
 use e2e::backends::{Accepts, Echo};
 use e2e::clients::{Client, Closing, Library, Offer};
@@ -44,26 +46,56 @@ async fn four_echoes(accepts: &Accepts) -> Result<(Stack, Vec<(Library, Echo)>, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_exchanges_messages_of_every_size() -> Result<()> {
     let (stack, _echoes, trust) = four_echoes(&Accepts::default()).await?;
-    for tls in [None, Some(trust)] {
+    for way in Way::ALL {
         for server in Library::ALL {
-            for client in Library::ALL {
-                talk(&stack, client, server, tls.clone())
+            for client in way.clients() {
+                talk(&stack, *client, server, way, &trust)
                     .await
-                    .with_context(|| format!("{client:?} to {server:?}, TLS: {}", tls.is_some()))?;
+                    .with_context(|| format!("{client:?} to {server:?}, {way:?}"))?;
             }
         }
     }
     Ok(())
 }
 
-async fn talk(stack: &Stack, client: Library, server: Library, tls: Option<Trust>) -> Result<()> {
+/// How a client comes to the proxy.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Plain,
+    Tls,
+    Http2,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Http2];
+
+    /// Those who can.
+    fn clients(self) -> &'static [Library] {
+        match self {
+            Self::Plain | Self::Tls => &Library::ALL,
+            Self::Http2 => &Library::ANYWHERE,
+        }
+    }
+
+    fn door(self, stack: &Stack) -> SocketAddr {
+        match self {
+            Self::Plain => stack.http,
+            Self::Tls | Self::Http2 => stack.https,
+        }
+    }
+
+    fn offer(self, trust: &Trust) -> Offer {
+        Offer {
+            tls: (!matches!(self, Self::Plain)).then(|| trust.clone()),
+            http2: matches!(self, Self::Http2),
+            ..Offer::default()
+        }
+    }
+}
+
+async fn talk(stack: &Stack, client: Library, server: Library, way: Way, trust: &Trust) -> Result<()> {
     let host = format!("{}.test", name(server));
-    let proxy = if tls.is_some() { stack.https } else { stack.http };
-    let offer = Offer {
-        tls,
-        ..Offer::default()
-    };
-    let (mut ws, _) = Client::connect(client, proxy, &host, "/", &offer).await?;
+    let (mut ws, _) = Client::connect(client, way.door(stack), &host, "/", &way.offer(trust)).await?;
     for size in SIZES {
         ws.echo(Pattern::binary(size)).await?;
         if size <= 1 << 20 {
@@ -100,18 +132,14 @@ async fn every_pair_closes_with_every_code_both_ways() -> Result<()> {
     let (stack, mut echoes, trust) = four_echoes(&Accepts::default()).await?;
     for (server, echo) in &mut echoes {
         let host = format!("{}.test", name(*server));
-        for (client, tls) in Library::ALL
+        for (way, client) in Way::ALL
             .into_iter()
-            .flat_map(|client| [(client, false), (client, true)])
+            .flat_map(|way| way.clients().iter().map(move |client| (way, *client)))
         {
-            let offer = Offer {
-                tls: tls.then(|| trust.clone()),
-                ..Offer::default()
-            };
-            let proxy = if tls { stack.https } else { stack.http };
+            let (proxy, offer) = (way.door(&stack), way.offer(&trust));
             let mut last: Option<Client> = None;
             for code in CODES {
-                let pair = || format!("{client:?} to {server:?}, code {code}, TLS: {tls}");
+                let pair = || format!("{client:?} to {server:?}, code {code}, {way:?}");
                 let closing = Closing::new(code, &format!("because {code}"));
                 let (mut ws, _) = match last {
                     Some(ws) => ws.reconnect(proxy, &host, "/", &offer).await?,
@@ -150,6 +178,10 @@ async fn subprotocols_and_permessage_deflate_are_settled_by_the_ends() -> Result
         tls: Some(trust),
         ..offer.clone()
     };
+    let with_http2 = Offer {
+        http2: true,
+        ..with_tls.clone()
+    };
     for (server, echo) in &echoes {
         let host = format!("{}.test", name(*server));
         for client in Library::ALL {
@@ -161,6 +193,10 @@ async fn subprotocols_and_permessage_deflate_are_settled_by_the_ends() -> Result
             );
             let (_, agreed_with_tls) = Client::connect(client, stack.https, &host, "/", &with_tls).await?;
             ensure!(agreed_with_tls == agreed, "with TLS {agreed_with_tls:?}");
+            if Library::ANYWHERE.contains(&client) {
+                let (_, over_http2) = Client::connect(client, stack.https, &host, "/", &with_http2).await?;
+                ensure!(over_http2 == agreed, "over HTTP/2 {over_http2:?}");
+            }
             ensure!(
                 agreed.subprotocol == "chat.v2",
                 "{client:?} to {server:?}: {agreed:?}"

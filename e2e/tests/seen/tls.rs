@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::backends::Echo;
 use e2e::backends::web::Web;
 use e2e::binaries;
+use e2e::clients::http2::Connection;
 use e2e::clients::{Client, Library, Offer};
 use e2e::deadline::{SOON, until_true, within};
 use e2e::foreign::Peer;
@@ -127,6 +128,17 @@ async fn an_ingress_and_a_route_are_served_with_their_certificates() -> Result<(
     );
     // A name that nobody has gets a certificate that nobody trusts.
     ensure!(curl(secure, &pem, &[], "https://other.test/").await.is_err());
+
+    // A connection is for the name that it asked for, also where it could carry others.
+    let connection = Connection::open(secure, HOST, &authority.trust()?).await?;
+    for (url, status) in [
+        ("https://shop.test/", 200),
+        ("https://chat.test/", 421),
+        ("https://SHOP.test:443/", 200),
+    ] {
+        let answer = connection.get(url).await?;
+        ensure!(answer.status() == status, "{url}: {answer:?}");
+    }
 
     let offer = Offer {
         tls: Some(authority.trust()?),

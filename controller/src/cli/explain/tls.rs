@@ -16,6 +16,7 @@ pub(super) fn lines(table: &RouteTable, host: &str, route: &Route) -> Vec<String
         }
     };
     let insecure = match route.tls.insecure {
+        _ if route.tls.client.is_some() => "refused",
         InsecurePolicy::Allow => "served",
         InsecurePolicy::Redirect => "redirected; WebSocket clients do not follow",
         InsecurePolicy::Reject => "refused",
