@@ -11,6 +11,7 @@ mod raw;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -22,7 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Answers with what it saw: the request line, the fields, the body's length; `/cut` breaks the answer off.
+/// Answers with what it saw: the request line, the fields, the body's length; `/cut` breaks the answer off, `/leave` as well,
+/// without saying that anything is wrong.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let Ok(mut connection) = h2::server::handshake(stream).await else {
         return;
@@ -45,9 +47,16 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
             );
             let answer = Response::builder().header("x-seen", "yes").body(()).unwrap();
             let mut send = respond.send_response(answer, false).unwrap();
-            if parts.uri.path() == "/cut" {
+            let reason = match parts.uri.path() {
+                "/cut" => Some(h2::Reason::INTERNAL_ERROR),
+                "/leave" => Some(h2::Reason::NO_ERROR),
+                _ => None,
+            };
+            if let Some(reason) = reason {
                 send.send_data(Bytes::from_static(b"half"), false).unwrap();
-                return send.send_reset(h2::Reason::INTERNAL_ERROR);
+                // A reset takes back what has not gone.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                return send.send_reset(reason);
             }
             send.send_data(Bytes::from(text), false).unwrap();
             send.send_trailers(HeaderMap::new()).unwrap();
@@ -159,19 +168,21 @@ async fn an_answer_that_breaks_off_does_not_end_cleanly() {
     };
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(protocol)]);
     let address = proxy.address;
-    let rest = tokio::task::spawn_blocking(move || {
-        let mut peer = Peer::connect(address);
-        peer.send(get("/cut"));
-        let head = peer.head().unwrap();
-        let rest = (status(&head) == 200).then(|| peer.rest());
-        (status(&head), rest)
-    });
-    // The reset may overtake the head.
-    match rest.await.unwrap() {
-        (502, None) => {}
-        (200, Some(Ok(rest))) => assert!(!rest.ends_with(b"0\r\n\r\n"), "a clean end"),
-        (200, Some(Err(_))) => {}
-        (other, _) => panic!("{other}"),
+    for path in ["/cut", "/leave"] {
+        let rest = tokio::task::spawn_blocking(move || {
+            let mut peer = Peer::connect(address);
+            peer.send(get(path));
+            let head = peer.head().unwrap();
+            let rest = (status(&head) == 200).then(|| peer.rest());
+            (status(&head), rest)
+        });
+        // The reset may overtake the head.
+        match rest.await.unwrap() {
+            (502, None) => {}
+            (200, Some(Ok(rest))) => assert!(!rest.ends_with(b"0\r\n\r\n"), "{path}: a clean end"),
+            (200, Some(Err(_))) => {}
+            (other, _) => panic!("{path}: {other}"),
+        }
     }
     proxy.stop().await;
 }

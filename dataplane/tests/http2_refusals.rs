@@ -10,6 +10,7 @@ mod proxy;
 mod raw;
 
 use std::io::Write as _;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -53,13 +54,13 @@ fn settings_are_announced() {
         Some(u32::from_be_bytes(pair[2..].try_into().unwrap()))
     };
     assert_eq!(value(3), Some(250), "MAX_CONCURRENT_STREAMS");
-    assert_eq!(value(4), Some(128 << 10), "INITIAL_WINDOW_SIZE");
+    assert_eq!(value(4), Some(64 << 10), "INITIAL_WINDOW_SIZE");
     assert_eq!(value(6), Some(64 << 10), "MAX_HEADER_LIST_SIZE");
     assert_eq!(value(8), Some(1), "ENABLE_CONNECT_PROTOCOL");
     let window = client
         .until(|frame| frame.kind == WINDOW_UPDATE && frame.stream == 0)
         .unwrap();
-    assert_eq!(window.payload, ((4u32 << 20) - 65_535).to_be_bytes());
+    assert_eq!(window.payload, ((8u32 << 20) - 65_535).to_be_bytes());
 }
 
 /// A malformed request ends its stream, or is answered with 400, and the connection lives on; but for a few.
@@ -137,6 +138,16 @@ fn malformed_requests_end_their_stream_only() {
         (method(""), ended),
         (method("G T"), ended),
         (method("GET\r\nx: y"), ended),
+        // What a request line of HTTP/1.1 may not have.
+        (
+            vec![
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "test.example"),
+                (":path", "/a\u{a0}b"),
+            ],
+            refused,
+        ),
         // Hosts.
         (get(&[("host", "other.example")]), refused),
         (
@@ -281,6 +292,36 @@ fn a_body_must_have_the_length_that_it_says() {
         assert_eq!(client.fate(id), Fate::Reset(PROTOCOL_ERROR), "{said} {parts:?}");
     }
     client.lives();
+}
+
+#[test]
+fn a_body_that_a_reset_cuts_never_seems_whole() {
+    let (told, heard) = sync_channel(10);
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head();
+        let _ = told.send(vec![]);
+        // A reset is an end that nobody takes for a clean one.
+        let _ = told.send(peer.rest().unwrap_or_default());
+    });
+    let proxy = start(&backend);
+    let hear = || heard.recv_timeout(Duration::from_secs(20)).unwrap();
+    for reason in [0, 8] {
+        for _ in 0..20 {
+            let mut client = Raw::open(proxy.address);
+            let mut post = GET.to_vec();
+            post[0].1 = "POST";
+            client.head(1, &post, false);
+            hear();
+            let cut = [
+                frame(DATA, 0, 1, b"half"),
+                frame(RST_STREAM, 0, 1, &[0, 0, 0, reason]),
+            ];
+            client.send(cut.concat()).unwrap();
+            let rest = hear();
+            assert!(!rest.ends_with(b"0\r\n\r\n"), "{reason}: a clean end");
+            client.lives();
+        }
+    }
 }
 
 #[test]

@@ -688,6 +688,33 @@ async fn a_stream_that_is_not_read_does_not_stop_its_siblings() {
 }
 
 #[tokio::test]
+async fn small_messages_to_a_backend_that_has_stopped_reading_end_no_sibling() {
+    let backend = agreeing(|head, mut peer| {
+        if head.starts_with("GET /stuck") {
+            SockRef::from(&peer.stream).set_recv_buffer_size(4 << 10).unwrap();
+            std::thread::sleep(PATIENCE * 2);
+        }
+        while let Ok(1..) = peer.stream.read(&mut [0; 64]) {
+            peer.send(text("yes"));
+        }
+    });
+    let proxy = start(&[Rule::new("/", &[backend.address])]);
+    let client = Client::open(proxy.address).await;
+    let mut lives = client.websocket("/").await;
+    let mut stuck = client.websocket("/stuck").await;
+    // Each in a frame of its own, until there is no room.
+    let message = masked_text("a");
+    while let Ok(sent) = timeout(Duration::from_secs(1), stuck.write_all(&message)).await {
+        sent.expect("the stream lives");
+    }
+    lives.write_all(&masked_text("there?")).await.unwrap();
+    let mut answer = [0; 5];
+    let read = timeout(PATIENCE, lives.read_exact(&mut answer)).await;
+    read.expect("an answer in time").expect("the sibling lives");
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn handshakes_are_limited() {
     let (go, wait) = sync_channel::<()>(1);
     let wait = Mutex::new(wait);

@@ -122,6 +122,13 @@ fn a_backend_is_told_who_the_client_is() {
     // Answers with the header that came first, however it came.
     let backend = Backend::start(|_, mut peer| {
         let mut first = peer.take(12);
+        if first.starts_with(b"GET /plain") {
+            peer.head();
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            // Whoever is next on this connection gets an answer that is not theirs.
+            peer.head();
+            return peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nreused");
+        }
         let rest = if first.starts_with(b"PROXY ") {
             while !first.ends_with(b"\r\n") {
                 first.extend(peer.take(1));
@@ -150,7 +157,11 @@ fn a_backend_is_told_who_the_client_is() {
         })
     };
     let proxy = Proxy::trusting(
-        &[rule("/text", ProxyVersion::V1), rule("/binary", ProxyVersion::V2)],
+        &[
+            rule("/text", ProxyVersion::V1),
+            rule("/binary", ProxyVersion::V2),
+            Rule::new("/plain", &[backend.address]),
+        ],
         Trust {
             proxies: vec!["127.0.0.0/8".parse().unwrap()],
             proxy_protocol: true,
@@ -158,6 +169,9 @@ fn a_backend_is_told_who_the_client_is() {
     );
     let mut client = Peer::connect(proxy.address);
     client.send("PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n");
+    // Nor does one that was opened without.
+    client.send("GET /plain HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    assert_eq!(client.answer().1, "");
     for _ in 0..2 {
         client.send("GET /text HTTP/1.1\r\nHost: test.example\r\n\r\n");
         assert_eq!(client.answer().1, "PROXY TCP4 192.0.2.7 192.0.2.1 4711 443");
@@ -174,5 +188,5 @@ fn a_backend_is_told_who_the_client_is() {
     assert_eq!(status(&other.head().unwrap()), 101);
     let text = handshake::text("PROXY TCP4 192.0.2.8 192.0.2.1 4712 443");
     assert_eq!(other.take(text.len()), text);
-    assert_eq!(backend.connections(), 4);
+    assert_eq!(backend.connections(), 5);
 }

@@ -36,10 +36,11 @@ use crate::tls::stream::Stream;
 /// Streams that one connection may have open.
 const MAX_STREAMS: u32 = 250;
 /// Bytes that a client may send ahead on one stream. Far less than the connection's, or a few backends that read
-/// nothing would block the streams of all others.
-const STREAM_WINDOW: u32 = 128 << 10;
+/// nothing would block the streams of all others. h2 ends a connection whose unread frames waste more than half of its
+/// window, at 256 bytes less their length each: small messages to a backend that has stopped reading must not.
+const STREAM_WINDOW: u32 = 64 << 10;
 /// Bytes that a client may send ahead in all.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
 /// Bytes of an answer that h2 takes before the client does.
 const SEND_BUFFER: usize = 64 << 10;
 /// Requests that may be reset before they are begun (CVE-2023-44487).

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::record::Record;
+use crate::upstream::body::ends_by_reset;
 use crate::upstream::lease::Lease;
 
 /// Why an answer broke off. The client's connection breaks off with it.
@@ -19,6 +20,9 @@ pub enum BodyError {
     /// The endpoint's body broke off, or its framing is wrong.
     #[error("the backend's body broke off: {0}")]
     Upstream(#[from] hyper::Error),
+    /// The endpoint reset the stream, as if nothing had been wrong.
+    #[error("the backend reset the stream before its end")]
+    Reset,
     /// The endpoint was silent for `timeouts.idle`.
     #[error("the backend sent nothing for {0:?}")]
     Idle(Duration),
@@ -37,6 +41,8 @@ enum Source {
     Own(Option<Bytes>),
     Upstream {
         incoming: Incoming,
+        /// See [`ends_by_reset`].
+        is_stream: bool,
         lease: Option<Lease>,
         silence: Option<Silence>,
     },
@@ -59,8 +65,14 @@ impl ResponseBody {
         }
     }
 
-    /// An endpoint's body; `idle` bounds its silence. The lease ends with the body.
-    pub fn upstream(incoming: Incoming, lease: Lease, idle: Option<Duration>, record: Record) -> Self {
+    /// An endpoint's body, over HTTP/2 if `is_stream`; `idle` bounds its silence. The lease ends with the body.
+    pub fn upstream(
+        incoming: Incoming,
+        is_stream: bool,
+        lease: Lease,
+        idle: Option<Duration>,
+        record: Record,
+    ) -> Self {
         let mut lease = Some(lease);
         if incoming.is_end_stream() {
             lease.take().into_iter().for_each(Lease::finish);
@@ -68,6 +80,7 @@ impl ResponseBody {
         Self {
             source: Source::Upstream {
                 incoming,
+                is_stream,
                 lease,
                 silence: idle.map(Silence::new),
             },
@@ -85,7 +98,7 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let (incoming, lease, silence) = match &mut this.source {
+        let (incoming, is_stream, lease, silence) = match &mut this.source {
             Source::Own(text) => {
                 let text = text.take();
                 let sent = text.as_ref().map_or(0, Bytes::len);
@@ -94,9 +107,10 @@ impl Body for ResponseBody {
             }
             Source::Upstream {
                 incoming,
+                is_stream,
                 lease,
                 silence,
-            } => (incoming, lease, silence),
+            } => (incoming, *is_stream, lease, silence),
         };
         match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Pending => {
@@ -119,6 +133,9 @@ impl Body for ResponseBody {
                 Poll::Ready(data.map(|data| Ok(Frame::data(data))))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) if is_stream && lease.is_some() && ends_by_reset(incoming) => {
+                Poll::Ready(Some(Err(BodyError::Reset)))
+            }
             Poll::Ready(None) => {
                 lease.take().into_iter().for_each(Lease::finish);
                 Poll::Ready(None)

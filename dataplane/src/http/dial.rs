@@ -113,7 +113,9 @@ impl Dial<'_> {
 
     async fn connect(&self, backend: &BackendEntry, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
         let protocol = &backend.protocol;
+        // A connection that is kept was not begun with this client's PROXY header.
         if self.purpose == Purpose::Request
+            && protocol.proxy_header.is_none()
             && let Some(connection) = self.local.pool.take(endpoint, protocol)
         {
             return Ok(Way::Idle(connection));

@@ -250,6 +250,7 @@ pub fn answer(
     mut record: Record,
 ) -> Response<ResponseBody> {
     let (mut parts, body) = response.into_parts();
+    let is_stream = parts.version == Version::HTTP_2;
     record.set_answer(parts.status.as_u16(), None);
     // RFC 9110 section 15.5.22: this answer must name the protocol, and only this one goes on.
     let names_websocket = parts.status == StatusCode::UPGRADE_REQUIRED
@@ -282,6 +283,6 @@ pub fn answer(
         parts.headers.append(header::CONNECTION, upgrade);
     }
     let idle = record.route().and_then(|route| route.route.timeouts.idle);
-    let body = ResponseBody::upstream(body, lease, idle, record);
+    let body = ResponseBody::upstream(body, is_stream, lease, idle, record);
     Response::from_parts(parts, body)
 }

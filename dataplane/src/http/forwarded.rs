@@ -41,7 +41,11 @@ impl Arrival {
 
     /// Whether nobody on the way to us could listen, be it that a trusted proxy in front has ended TLS.
     pub fn is_secure(&self, headers: &HeaderMap, trust: &Trust) -> bool {
-        let told = || headers.get(&PROTO).is_some_and(|value| value == "https");
+        // Said twice, it may be the client's word before that of a proxy that adds to it.
+        let told = || {
+            let mut lines = headers.get_all(&PROTO).iter();
+            lines.next().is_some_and(|value| value == "https") && lines.next().is_none()
+        };
         self.secured.is_some() || (trust.is_proxy(self.ends.0.ip()) && told())
     }
 }

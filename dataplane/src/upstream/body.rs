@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use thiserror::Error;
 use tokio::time::Instant;
 
 use super::gate::Gate;
@@ -82,10 +83,23 @@ impl Upload {
     }
 }
 
+/// Why a request's body broke off.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// Its connection is gone, or its framing is wrong.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// Its stream was reset, as if nothing had been wrong.
+    #[error("the stream was reset before its end")]
+    Reset,
+}
+
 /// A body for an endpoint; empty for upgrades.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Option<Incoming>,
+    /// See [`ends_by_reset`].
+    is_stream: bool,
     gate: Option<Gate>,
     upload: Rc<Upload>,
 }
@@ -95,6 +109,14 @@ impl RequestBody {
     pub fn new(incoming: Incoming) -> Self {
         let done = incoming.is_end_stream();
         Self::with(Some(incoming).filter(|_| !done))
+    }
+
+    /// The same where it comes over HTTP/2.
+    pub fn of_stream(incoming: Incoming) -> Self {
+        Self {
+            is_stream: true,
+            ..Self::new(incoming)
+        }
     }
 
     /// No body.
@@ -113,6 +135,7 @@ impl RequestBody {
         };
         Self {
             incoming,
+            is_stream: false,
             gate: None,
             upload: Rc::new(upload),
         }
@@ -129,14 +152,20 @@ impl RequestBody {
     }
 }
 
+/// Whether a body of HTTP/2 that seems to be over was cut by a reset: hyper takes one that says NO_ERROR for an end,
+/// but only END_STREAM is one (RFC 9113 section 8.1).
+pub fn ends_by_reset(incoming: &Incoming) -> bool {
+    !incoming.is_end_stream()
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let this = &mut *self;
         let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
@@ -145,7 +174,7 @@ impl Body for RequestBody {
             ready!(gate.poll_open(cx));
             this.gate = None;
         }
-        let polled = Pin::new(incoming).poll_frame(cx);
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
         this.upload.note(polled.is_pending());
         match polled {
             Poll::Pending => Poll::Pending,
@@ -166,7 +195,11 @@ impl Body for RequestBody {
             },
             Poll::Ready(Some(Err(error))) => {
                 this.upload.failed.set(true);
-                Poll::Ready(Some(Err(error)))
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) if this.is_stream && ends_by_reset(incoming) => {
+                this.upload.failed.set(true);
+                Poll::Ready(Some(Err(UploadError::Reset)))
             }
             Poll::Ready(None) => {
                 this.upload.done.set(true);

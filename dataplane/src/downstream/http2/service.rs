@@ -87,7 +87,7 @@ impl Answerer {
         connect: Option<OnUpgrade>,
         mut record: Record,
     ) -> Response<ResponseBody> {
-        let request = request.map(RequestBody::new);
+        let request = request.map(RequestBody::of_stream);
         match (self.pass(request, client, &mut record).await, connect) {
             (Ok(Passed::Answered(response, lease)), _) => {
                 let secured = self.arrival.secured.is_some();
