@@ -67,7 +67,7 @@ impl Client {
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
         if offer.http2 {
-            let (socket, agreed) = over_http2(to, host, path, offer).await?;
+            let (socket, agreed) = Box::pin(over_http2(to, host, path, offer)).await?;
             return Ok((Self::new(socket), agreed));
         }
         let mut request = http::Request::get(path)

@@ -68,7 +68,7 @@ impl Client {
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
         if offer.http2 {
-            let (socket, agreed) = over_http2(to, host, path, offer).await?;
+            let (socket, agreed) = Box::pin(over_http2(to, host, path, offer)).await?;
             let stream = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config())).await;
             return Ok((Self { stream }, agreed));
         }
