@@ -715,6 +715,34 @@ async fn small_messages_to_a_backend_that_has_stopped_reading_end_no_sibling() {
 }
 
 #[tokio::test]
+async fn sessions_are_limited_however_few_connections_carry_them() {
+    let backend = echo().await;
+    let limits = Limits {
+        max_connections: 3,
+        ..limits()
+    };
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[backend])], limits);
+    let client = Client::open(proxy.address).await;
+    let mut sessions = vec![];
+    for _ in 0..3 {
+        let mut session = open(&client, "/").await;
+        echoes(&mut session, "here").await;
+        sessions.push(session);
+    }
+    let request = || connect("/", "websocket").body(()).unwrap();
+    let (refused, _) = client.tunnel(request()).await.unwrap();
+    assert_eq!(refused.status(), 503);
+    sessions.pop();
+    let room = async {
+        while client.tunnel(request()).await.unwrap().0.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, room).await.expect("room again");
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn handshakes_are_limited() {
     let (go, wait) = sync_channel::<()>(1);
     let wait = Mutex::new(wait);

@@ -69,6 +69,11 @@ fn admit(local: &Local) -> Result<OwnedSemaphorePermit, Refusal> {
         let detail = "this proxy is shutting down and takes no new sessions";
         return Err(Refusal::new(Reason::Draining, detail));
     }
+    // A connection of HTTP/2 is one, and carries many.
+    if local.tunnels.len() >= local.shared.limits.max_connections {
+        let detail = "this proxy has as many sessions as it may have";
+        return Err(Refusal::new(Reason::HandshakeLimit, detail));
+    }
     Arc::clone(&local.handshakes).try_acquire_owned().map_err(|_| {
         let detail = "too many handshakes are under way";
         Refusal::new(Reason::HandshakeLimit, detail)
