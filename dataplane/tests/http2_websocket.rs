@@ -434,7 +434,8 @@ async fn a_reset_of_the_client_resets_its_own_backend_only() {
         stays.read_exact(&mut [0; 5]).await.unwrap();
     }
     // One that just goes away, with its connection.
-    let stream = client.websocket("/").await;
+    let mut stream = client.websocket("/").await;
+    stream.read_exact(&mut [0; 7]).await.unwrap();
     client.driver.abort();
     drop((stays, stream));
     assert_eq!(hear(&heard).await, Err(ErrorKind::ConnectionReset));
