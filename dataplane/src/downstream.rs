@@ -4,6 +4,7 @@
 mod admit;
 pub mod connection;
 pub mod http2;
+mod pass;
 mod preface;
 mod service;
 

@@ -16,6 +16,7 @@ mod octets;
 mod request;
 
 pub use self::answer::{AnswerTracker, Asked};
+pub use self::octets::is_target;
 pub use self::request::RequestTracker;
 
 /// How much of a head is read.

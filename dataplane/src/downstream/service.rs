@@ -1,4 +1,4 @@
-//! One request from its head to its answer: view, match, then refuse, forward or upgrade.
+//! One request of an HTTP/1.1 connection from its head to its answer.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -6,29 +6,24 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use http::{Request, Response, Version};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
-use routetable::matching::RequestView;
 
-use super::admit;
-use crate::error::{Reason, Refusal};
+use super::pass::{Passed, pass};
+use crate::error::Refusal;
 use crate::http::body::ResponseBody;
 use crate::http::forward;
 use crate::http::forwarded::{self, Arrival};
 use crate::http::io::Speech;
 use crate::http::record::Record;
 use crate::http::respond;
-use crate::http::target::{self, Target};
+use crate::http::target;
 use crate::local::Local;
-use crate::snapshot::RouteEntry;
-use crate::upgrade::exchange::{self, Answer};
 use crate::upgrade::handover::Pending;
 use crate::upgrade::handshake;
 use crate::upstream::body::RequestBody;
-use crate::upstream::lease::Lease;
 
 /// What the requests of one client connection share.
 #[derive(Debug)]
@@ -77,12 +72,6 @@ impl Service<Request<Incoming>> for Answerer {
     }
 }
 
-/// What came of a request that was passed on.
-enum Passed {
-    Answered(Response<Incoming>, Lease),
-    Switched(Response<()>, Box<Pending>),
-}
-
 impl Answerer {
     async fn answer(
         &self,
@@ -115,61 +104,13 @@ impl Answerer {
         client: SocketAddr,
         record: &mut Record,
     ) -> Result<Passed, Refusal> {
-        let local = &self.local;
         let target = target::read(&request)?;
         let offer = handshake::read(&request, !request.body().is_end_stream());
         if !matches!(offer, Ok(None)) {
             record.set_upgrade();
             self.client.upgrading.set(true);
         }
-        let offer = offer?;
-        let route = route(local, &request, &target)?;
-        record.set_route(&route);
-        admit::check(
-            local,
-            &self.client.arrival,
-            &request,
-            &target,
-            &route,
-            offer.is_some(),
-        )?;
-        let (parts, body) = request.into_parts();
-        let trust = &local.shared.trust;
-        let parts = forward::request_head(parts, &target, &self.client.arrival, client, trust, &body);
-        let request = Request::from_parts(parts, body);
-        let ends = (client, self.client.arrival.ends.1);
-        let Some(offer) = offer else {
-            let (response, lease) = forward::forward(local, &route, request, ends, record).await?;
-            return Ok(Passed::Answered(response, lease));
-        };
-        Ok(
-            match exchange::request_websocket(local, &route, &offer, request, ends, record).await? {
-                Answer::Switched(response, pending) => Passed::Switched(response, pending),
-                Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
-            },
-        )
+        let from = (&self.client.arrival, client);
+        pass(&self.local, from, request, &target, offer?, record).await
     }
-}
-
-/// The route that takes a request.
-pub(super) fn route<B>(
-    local: &Local,
-    request: &Request<B>,
-    target: &Target,
-) -> Result<Arc<RouteEntry>, Refusal> {
-    let view = RequestView {
-        host: target.host(),
-        path: target.path_and_query.path(),
-        query: target.path_and_query.query(),
-        headers: request.headers(),
-    };
-    let snapshot = local.shared.snapshot.load();
-    let Some(route) = snapshot.find(&view) else {
-        return Err(Refusal::new(Reason::NoRoute, "no route takes this host and path"));
-    };
-    if snapshot.is_ambiguous(&view) {
-        let detail = "the path leads to another route once its dot segments are resolved";
-        return Err(Refusal::new(Reason::BadRequest, detail));
-    }
-    Ok(Arc::clone(route))
 }

@@ -33,7 +33,7 @@ pub(super) fn is_value(bytes: &[u8]) -> bool {
 
 /// A request target: visible ASCII. Without a fragment, which never travels: who cuts it off and who does not
 /// route by different paths.
-pub(super) fn is_target(bytes: &[u8]) -> bool {
+pub fn is_target(bytes: &[u8]) -> bool {
     let wrong = bytes
         .iter()
         .fold(false, |bad, &b| bad | (b <= b' ') | (b >= 0x7f) | (b == b'#'));

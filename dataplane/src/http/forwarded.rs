@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::header::X_FORWARDED;
+use super::header::{X_FORWARDED, single};
 use crate::local::{Secured, Trust};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,10 +42,7 @@ impl Arrival {
     /// Whether nobody on the way to us could listen, be it that a trusted proxy in front has ended TLS.
     pub fn is_secure(&self, headers: &HeaderMap, trust: &Trust) -> bool {
         // Said twice, it may be the client's word before that of a proxy that adds to it.
-        let told = || {
-            let mut lines = headers.get_all(&PROTO).iter();
-            lines.next().is_some_and(|value| value == "https") && lines.next().is_none()
-        };
+        let told = || single(headers, &PROTO).is_some_and(|value| value == "https");
         self.secured.is_some() || (trust.is_proxy(self.ends.0.ip()) && told())
     }
 }
@@ -136,9 +133,7 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, entry: &str) {
 
 /// Leaves what was said if it was said once and is right, else says it ourselves.
 fn keep_one(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, is_right: impl Fn(&[u8]) -> bool) {
-    let mut lines = headers.get_all(name).iter();
-    let only = lines.next().filter(|_| lines.next().is_none());
-    if !only.is_some_and(|value| !value.is_empty() && is_right(value.as_bytes())) {
+    if !single(headers, name).is_some_and(|value| !value.is_empty() && is_right(value.as_bytes())) {
         headers.insert(name, own);
     }
 }

@@ -38,6 +38,12 @@ pub fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<It
         .filter(|token| !token.is_empty())
 }
 
+/// The value of a field that comes exactly once.
+pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
 /// Removes what concerns this connection only, and what `Connection` names, except fields that
 /// a client must not be able to hide: Host, framing, forwarding and the handshake's own.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {

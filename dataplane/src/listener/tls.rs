@@ -19,7 +19,6 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 use crate::local::{Local, Secured};
 use crate::metrics::TlsFailure;
 use crate::snapshot::names::NameEntry;
-use crate::tls::server::H2;
 use crate::tls::stream::Stream;
 
 /// Lets a client know that nobody here has the name it asks for (RFC 6066 section 3, RFC 8446 section 6.2): a fatal
@@ -71,9 +70,9 @@ async fn shake(local: &Local, mut socket: TcpStream) -> Result<(Stream, Secured)
     let stream = in_turn(local, start, &entry)
         .await
         .map_err(|error| failure(&error))?;
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-    let secured = Secured { entry, http2 };
-    Ok((Stream::Tls(Box::new(stream.into())), secured))
+    let stream = Stream::Tls(Box::new(stream.into()));
+    let http2 = stream.speaks_http2();
+    Ok((stream, Secured { entry, http2 }))
 }
 
 /// Who answers to the name. One without a certificate does not.

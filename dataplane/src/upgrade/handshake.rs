@@ -5,13 +5,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use sha1::{Digest, Sha1};
 
 use crate::error::{Reason, Refusal};
-use crate::http::header::{has_token, remove_hop_by_hop, tokens};
+use crate::http::header::{has_token, remove_hop_by_hop, single, tokens};
 
 /// The only upgrade that goes on.
 const WEBSOCKET: &str = "websocket";
@@ -170,12 +170,6 @@ impl Offer {
             .flat_map(|value| value.split(','))
             .any(|offered| offered.trim() == subprotocol)
     }
-}
-
-/// The value of a field that comes exactly once.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
 }
 
 fn accept_for(key: &HeaderValue) -> String {

@@ -11,6 +11,7 @@ use http::uri::Uri;
 use http::{Method, Version};
 
 use crate::error::{Reason, Refusal};
+use crate::framing;
 use crate::http::header as fields;
 
 /// The only protocol that an extended CONNECT may ask for.
@@ -80,11 +81,7 @@ pub(super) fn translate(parts: &mut Parts) -> Result<(), Refusal> {
     join_cookies(headers);
     if let Some(path_and_query) = parts.uri.path_and_query() {
         // As of a request target in HTTP/1.1 (RFC 9112 section 3.2), which this becomes.
-        if !path_and_query
-            .as_str()
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic())
-        {
+        if !framing::is_target(path_and_query.as_str().as_bytes()) {
             return Err(bad("`:path` must be of visible ASCII; percent-encode the rest"));
         }
         parts.uri = Uri::from(path_and_query.clone());

@@ -15,8 +15,7 @@ use hyper_util::rt::TokioIo;
 
 use super::head::{self, Asked};
 use super::tasks::{StreamBody, Tasks};
-use crate::downstream::admit;
-use crate::downstream::service::route;
+use crate::downstream::pass::{Passed, pass};
 use crate::error::Refusal;
 use crate::http::body::ResponseBody;
 use crate::http::forward;
@@ -27,11 +26,9 @@ use crate::http::record::Record;
 use crate::http::{respond, target};
 use crate::local::{Carrier, Local};
 use crate::tunnel::{Reins, Stream};
-use crate::upgrade::exchange::{self, Answer};
 use crate::upgrade::handover::{self, Pending};
 use crate::upgrade::handshake;
 use crate::upstream::body::RequestBody;
-use crate::upstream::lease::Lease;
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
@@ -73,12 +70,6 @@ impl Service<Request<Incoming>> for Answerer {
     }
 }
 
-/// What came of a request that was passed on.
-enum Passed {
-    Answered(Response<Incoming>, Lease),
-    Connected(Response<()>, Box<Pending>),
-}
-
 impl Answerer {
     async fn answer(
         &self,
@@ -93,12 +84,12 @@ impl Answerer {
                 let secured = self.arrival.secured.is_some();
                 forward::answer(&self.local, response, lease, secured, record)
             }
-            (Ok(Passed::Connected(mut response, pending)), Some(connect)) => {
+            (Ok(Passed::Switched(mut response, pending)), Some(connect)) => {
                 handshake::to_connected(&mut response);
                 self.adopt(*pending, record, connect);
                 response.map(|()| ResponseBody::none())
             }
-            (Ok(Passed::Connected(..)), None) => {
+            (Ok(Passed::Switched(..)), None) => {
                 let refusal = Refusal::new(crate::error::Reason::Internal, "a session without a stream");
                 respond::refuse(&self.local, &refusal, record, false)
             }
@@ -145,23 +136,6 @@ impl Answerer {
         }
         let request = Request::from_parts(parts, body);
         let target = target::read(&request)?;
-        let route = route(local, &request, &target)?;
-        record.set_route(&route);
-        admit::check(local, &self.arrival, &request, &target, &route, offer.is_some())?;
-        let (parts, body) = request.into_parts();
-        let trust = &local.shared.trust;
-        let parts = forward::request_head(parts, &target, &self.arrival, client, trust, &body);
-        let request = Request::from_parts(parts, body);
-        let ends = (client, self.arrival.ends.1);
-        let Some(offer) = offer else {
-            let (response, lease) = forward::forward(local, &route, request, ends, record).await?;
-            return Ok(Passed::Answered(response, lease));
-        };
-        Ok(
-            match exchange::request_websocket(local, &route, &offer, request, ends, record).await? {
-                Answer::Switched(response, pending) => Passed::Connected(response, pending),
-                Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
-            },
-        )
+        pass(local, (&self.arrival, client), request, &target, offer, record).await
     }
 }

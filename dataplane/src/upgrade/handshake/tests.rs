@@ -1,5 +1,7 @@
 //! Heads, one change at a time.
 
+use http::header::HeaderName;
+
 use super::*;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
