@@ -1,63 +1,25 @@
 //! Sessions through a worker, with independent WebSocket peers on both sides.
 #![allow(clippy::unwrap_used, reason = "test")]
 
+#[path = "fixture/echo.rs"]
+mod echo;
 #[path = "fixture/proxy.rs"]
 mod proxy;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use echo::echo;
 use futures_util::{SinkExt, StreamExt};
 use proxy::{Proxy, Rule};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 type Socket = WebSocketStream<TcpStream>;
-
-/// Sends every message back; chooses the first subprotocol; closes as it is told by 'close CODE'.
-async fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream));
-        }
-    });
-    address
-}
-
-async fn serve(stream: TcpStream) {
-    #[expect(clippy::result_large_err, reason = "the library's signature")]
-    let choose = |request: &Request, mut response: Response| {
-        if let Some(offered) = request.headers().get("sec-websocket-protocol") {
-            let first = offered.to_str().unwrap().split(',').next().unwrap();
-            let chosen = HeaderValue::from_str(first).unwrap();
-            response.headers_mut().insert("sec-websocket-protocol", chosen);
-        }
-        Ok(response)
-    };
-    let mut socket = accept_hdr_async(stream, choose).await.unwrap();
-    while let Some(Ok(message)) = socket.next().await {
-        match message {
-            Message::Text(text) if text.starts_with("close ") => {
-                let code: u16 = text["close ".len()..].parse().unwrap();
-                let frame = CloseFrame {
-                    code: code.into(),
-                    reason: "as told".into(),
-                };
-                socket.close(Some(frame)).await.unwrap();
-            }
-            Message::Text(_) | Message::Binary(_) => socket.send(message).await.unwrap(),
-            _ => {}
-        }
-    }
-}
 
 async fn open(proxy: &Proxy, path: &str) -> Socket {
     let mut request = format!("ws://test.example{path}").into_client_request().unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::naive::{self, Message, Read};
 use crate::proxy::{Proxy, Rule};
 use crate::scripted::{Script, Scripted, Then};
-use crate::wire::{Client, End, PATIENCE, ROOM, status};
+use crate::wire::{Client, End, FENCE, PATIENCE, ROOM, check_fields, status};
 
 /// What a backend says, and what must come of it.
 #[derive(Debug)]
@@ -161,8 +161,6 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-const FENCE: &str = "GET /fence HTTP/1.1\r\nHost: test.example\r\n\r\n";
-
 /// A worker with its backend.
 pub(crate) struct Lane {
     proxy: Proxy,
@@ -225,10 +223,7 @@ impl Lane {
             return Err("the backend's connection stays".to_owned());
         }
         if row.closes {
-            let (rest, end) = client.rest();
-            if !rest.is_empty() || end == End::Not {
-                return Err(format!("afterwards {end:?} and '{}'", rest.escape_ascii()));
-            }
+            client.ended()?;
         }
         if !open || row.closes {
             client = Client::connect(self.proxy.address);
@@ -255,20 +250,8 @@ fn fields(answer: &Message, has: &[(&str, &str)], lacks: &[&str]) -> Result<(), 
     if framings > 1 || answer.all("server").len() != 1 || answer.all("date").len() != 1 {
         return Err(format!("two readings: {answer:?}"));
     }
-    for name in ["keep-alive", "http2-settings", "trailer", "te"]
-        .iter()
-        .chain(lacks)
-    {
-        if !answer.all(name).is_empty() {
-            return Err(format!("has {name}: {answer:?}"));
-        }
-    }
-    for (name, value) in has {
-        if answer.all(name) != [*value] {
-            return Err(format!("{name} is not '{value}': {answer:?}"));
-        }
-    }
-    Ok(())
+    let never = ["keep-alive", "http2-settings", "trailer", "te"];
+    check_fields(answer, never.iter().chain(lacks), has)
 }
 
 /// What a client got of an answer that broke off.

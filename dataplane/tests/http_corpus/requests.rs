@@ -10,7 +10,7 @@ mod sequence;
 use crate::naive::Message;
 use crate::proxy::{Proxy, Rule};
 use crate::recorder::{Event, Recorder};
-use crate::wire::{Client, End, status};
+use crate::wire::{Client, FENCE, check_fields, status};
 
 /// What a client sends, and what must come of it.
 #[derive(Debug)]
@@ -158,9 +158,6 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Sent after a row, to see what still works.
-const FENCE: &str = "GET /fence HTTP/1.1\r\nHost: test.example\r\n\r\n";
-
 /// A worker with its backend.
 pub(crate) struct Lane {
     proxy: Proxy,
@@ -213,10 +210,7 @@ impl Lane {
         if row.kept {
             client.send(FENCE.as_bytes());
         } else {
-            let (rest, end) = client.rest();
-            if !rest.is_empty() || end == End::Not {
-                return Err(format!("afterwards {end:?} and '{}'", rest.escape_ascii()));
-            }
+            client.ended()?;
             client = Client::connect(self.proxy.address);
             client.send(FENCE.as_bytes());
         }
@@ -277,15 +271,5 @@ fn fields(message: &Message, expected: &Seen) -> Result<(), String> {
     let never = NEVER
         .iter()
         .filter(|name| !(expected.upgrade && ["connection", "upgrade"].contains(name)));
-    for name in never.chain(&expected.lacks) {
-        if !message.all(name).is_empty() {
-            return Err(format!("has {name}: {message:?}"));
-        }
-    }
-    for (name, value) in &expected.has {
-        if message.all(name) != [*value] {
-            return Err(format!("{name} is not '{value}': {message:?}"));
-        }
-    }
-    Ok(())
+    check_fields(message, never.chain(&expected.lacks), &expected.has)
 }

@@ -16,6 +16,9 @@ pub(crate) const ROOM: Room = Room {
     fields: 1000,
 };
 
+/// Sent after a row, to see what still works.
+pub(crate) const FENCE: &str = "GET /fence HTTP/1.1\r\nHost: test.example\r\n\r\n";
+
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -90,6 +93,15 @@ impl Client {
         }
     }
 
+    /// Waits for the end, before which nothing may come.
+    pub(crate) fn ended(&mut self) -> Result<(), String> {
+        let (rest, end) = self.rest();
+        if !rest.is_empty() || end == End::Not {
+            return Err(format!("afterwards {end:?} and '{}'", rest.escape_ascii()));
+        }
+        Ok(())
+    }
+
     fn more(&mut self) -> Option<End> {
         let mut chunk = [0; 64 << 10];
         match self.stream.read(&mut chunk) {
@@ -111,4 +123,24 @@ impl Client {
 /// The status code of an answer.
 pub(crate) fn status(answer: &Message) -> u16 {
     answer.line[9..12].parse().unwrap()
+}
+
+/// Holds a message against fields that it must not have, and those that it must have once and like this.
+pub(crate) fn check_fields(
+    message: &Message,
+    lacks: impl IntoIterator<Item = impl AsRef<str>>,
+    has: &[(&str, &str)],
+) -> Result<(), String> {
+    for name in lacks {
+        let name = name.as_ref();
+        if !message.all(name).is_empty() {
+            return Err(format!("has {name}: {message:?}"));
+        }
+    }
+    for (name, value) in has {
+        if message.all(name) != [*value] {
+            return Err(format!("{name} is not '{value}': {message:?}"));
+        }
+    }
+    Ok(())
 }

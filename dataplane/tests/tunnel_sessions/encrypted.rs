@@ -1,6 +1,5 @@
 //! Sessions whose sides are encrypted: the same as without, and nothing of TLS in their way.
 
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use crate::pki::Authority;
 use crate::rig::{
     Options, PATIENCE, Rig, close_frame, close_of, frame, pair, read_close, read_frame, settings, worker,
 };
+use crate::scenes;
 
 type Peer = TlsStream<TcpStream>;
 
@@ -99,22 +99,7 @@ fn what_came_with_the_handshake_goes_first() {
 fn half_close_is_kept_both_ways_and_said_in_tls() {
     for first in Side::BOTH {
         worker(settings(), |rig| async move {
-            let (client, backend) = session(&rig, Options::default()).await;
-            let (mut ender, mut other) = match first {
-                Side::Client => (client, backend),
-                Side::Upstream => (backend, client),
-            };
-            ender.shutdown().await.unwrap();
-            // An end that TLS vouches for: rustls reports any other as an error.
-            assert_eq!(read_frame(&mut other).await.unwrap(), None);
-            let last = frame(0x81, b"last words", first == Side::Upstream);
-            other.write_all(&last).await.unwrap();
-            let seen = read_frame(&mut ender).await.unwrap().unwrap();
-            assert_eq!(seen, (0x81, b"last words".to_vec()));
-            other.shutdown().await.unwrap();
-            assert_eq!(read_frame(&mut ender).await.unwrap(), None);
-            let end = rig.end().await;
-            assert_eq!((end.ended_by, end.outcome), (first.into(), Outcome::Finished));
+            scenes::half_close(&rig, session(&rig, Options::default()).await, first).await;
         });
     }
 }
@@ -123,18 +108,12 @@ fn half_close_is_kept_both_ways_and_said_in_tls() {
 fn a_reset_is_passed_on_both_ways() {
     for first in Side::BOTH {
         worker(settings(), |rig| async move {
-            let (client, backend) = session(&rig, Options::default()).await;
-            let (ender, mut other) = match first {
-                Side::Client => (client, backend),
-                Side::Upstream => (backend, client),
+            let peers = session(&rig, Options::default()).await;
+            let reset = |peer: Peer| {
+                let socket = SockRef::from(peer.get_ref().0);
+                socket.set_linger(Some(Duration::ZERO)).unwrap();
             };
-            let socket = SockRef::from(ender.get_ref().0);
-            socket.set_linger(Some(Duration::ZERO)).unwrap();
-            drop(ender);
-            let error = other.read_u8().await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-            let end = rig.end().await;
-            assert_eq!((end.ended_by, end.outcome), (first.into(), Outcome::Reset));
+            scenes::reset_of_one(&rig, peers, first, reset).await;
         });
     }
 }

@@ -11,26 +11,13 @@ use tokio::time::Instant;
 use crate::rig::{
     CLOSE_TIMEOUT, Options, close_frame, frame, read_close, read_frame, reset, settings, worker,
 };
+use crate::scenes;
 
 #[test]
 fn half_close_is_kept_both_ways() {
     for first in Side::BOTH {
         worker(settings(), |rig| async move {
-            let (client, backend) = rig.plain().await;
-            let (mut ender, mut other) = match first {
-                Side::Client => (client, backend),
-                Side::Upstream => (backend, client),
-            };
-            ender.shutdown().await.unwrap();
-            assert_eq!(read_frame(&mut other).await.unwrap(), None);
-            let last = frame(0x81, b"last words", first == Side::Upstream);
-            other.write_all(&last).await.unwrap();
-            let seen = read_frame(&mut ender).await.unwrap().unwrap();
-            assert_eq!(seen, (0x81, b"last words".to_vec()));
-            other.shutdown().await.unwrap();
-            assert_eq!(read_frame(&mut ender).await.unwrap(), None);
-            let end = rig.end().await;
-            assert_eq!((end.ended_by, end.outcome), (first.into(), Outcome::Finished));
+            scenes::half_close(&rig, rig.plain().await, first).await;
         });
     }
 }
@@ -39,16 +26,7 @@ fn half_close_is_kept_both_ways() {
 fn a_reset_is_passed_on_both_ways() {
     for first in Side::BOTH {
         worker(settings(), |rig| async move {
-            let (client, backend) = rig.plain().await;
-            let (ender, mut other) = match first {
-                Side::Client => (client, backend),
-                Side::Upstream => (backend, client),
-            };
-            reset(ender);
-            let error = other.read_u8().await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-            let end = rig.end().await;
-            assert_eq!((end.ended_by, end.outcome), (first.into(), Outcome::Reset));
+            scenes::reset_of_one(&rig, rig.plain().await, first, reset).await;
         });
     }
 }

@@ -9,4 +9,5 @@ mod ends;
 #[path = "../fixture/pki.rs"]
 mod pki;
 mod rig;
+mod scenes;
 mod share;
