@@ -8,6 +8,7 @@ pub mod tungstenite;
 
 use std::net::SocketAddr;
 
+use ::http::HeaderMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -66,6 +67,19 @@ pub struct Agreed {
     pub subprotocol: String,
     /// `Sec-WebSocket-Extensions` of the 101; empty if none.
     pub extensions: String,
+}
+
+impl Agreed {
+    fn by(answer: &HeaderMap) -> Self {
+        let field = |name: &str| {
+            let value = answer.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        Self {
+            subprotocol: field("sec-websocket-protocol"),
+            extensions: field("sec-websocket-extensions"),
+        }
+    }
 }
 
 /// The code and the reason of a Close frame.
@@ -250,7 +264,8 @@ impl Client {
 /// A stream of a new HTTP/2 connection.
 async fn over_http2(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Stream, Agreed)> {
     let trust = offer.tls.as_ref().context("HTTP/2 is offered over TLS")?;
-    let connection = http2::Connection::open(to, host, trust).await?;
+    // Boxed: few clients come this way, and all would be as large as it.
+    let connection = Box::pin(http2::Connection::open(to, host, trust)).await?;
     connection.websocket(host, path, offer).await
 }
 

@@ -5,14 +5,27 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use tempfile::TempDir;
 
 use crate::admin::Admin;
 use crate::binaries;
 use crate::child::Child;
 use crate::deadline::SOON;
+use crate::manifests::Manifests;
 use crate::stack::{CONTROLLER, DATAPLANE, address};
 
-/// A data plane whose socket and state are in a folder of the caller's.
+/// A controller on a folder of manifests, and the data plane that serves them.
+#[derive(Debug)]
+pub struct Parts {
+    /// The data plane.
+    pub dataplane: DataPlane,
+    controller: Child,
+    _manifests: Manifests,
+    // Socket and state; kept for as long as the processes.
+    _run_dir: TempDir,
+}
+
+/// A running data plane.
 #[derive(Debug)]
 pub struct DataPlane {
     /// The process.
@@ -25,56 +38,37 @@ pub struct DataPlane {
     pub admin: Admin,
 }
 
-/// A running controller.
-#[derive(Debug)]
-pub struct Controller {
-    /// The process.
-    pub process: Child,
-}
-
-/// The socket that both parts share in a folder.
-fn socket(run_dir: &Path) -> std::path::PathBuf {
-    run_dir.join("holdfast.sock")
-}
-
-impl Controller {
-    /// Compiles a folder of manifests.
+impl Parts {
+    /// Starts both, the data plane with so many workers and more arguments; returns once a table serves.
     ///
     /// # Errors
-    /// When it can't be started.
-    pub fn start(files: &Path, run_dir: &Path) -> Result<Self> {
+    /// When they do not come up.
+    pub async fn start(manifests: Manifests, workers: usize, arguments: &[&str]) -> Result<Self> {
+        let run_dir = TempDir::with_prefix("holdfast-run-")?;
+        let socket = run_dir.path().join("holdfast.sock");
         let mut command = Command::new(binaries::find(CONTROLLER)?);
-        command
-            .arg("--files")
-            .arg(files)
-            .arg("--socket")
-            .arg(socket(run_dir));
+        command.arg("--files").arg(manifests.path());
+        command.arg("--socket").arg(&socket);
         Ok(Self {
-            process: Child::start(command)?,
+            controller: Child::start(command)?,
+            dataplane: DataPlane::start(&socket, run_dir.path(), workers, arguments).await?,
+            _manifests: manifests,
+            _run_dir: run_dir,
         })
+    }
+
+    /// Does not show what they wrote.
+    pub fn quiet(&mut self) {
+        self.controller.quiet();
+        self.dataplane.process.quiet();
     }
 }
 
 impl DataPlane {
-    /// Starts one that serves what the controller in `run_dir` sends; returns once a table serves.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn start(run_dir: &Path, workers: usize) -> Result<Self> {
-        Self::start_with(run_dir, workers, &[]).await
-    }
-
-    /// The same with more arguments.
-    ///
-    /// # Errors
-    /// As [`DataPlane::start`].
-    pub async fn start_with(run_dir: &Path, workers: usize, arguments: &[&str]) -> Result<Self> {
+    async fn start(socket: &Path, run_dir: &Path, workers: usize, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(binaries::find(DATAPLANE)?);
-        command
-            .arg("--socket")
-            .arg(socket(run_dir))
-            .arg("--run-dir")
-            .arg(run_dir);
+        command.arg("--socket").arg(socket);
+        command.arg("--run-dir").arg(run_dir);
         command.args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
         command.args(["--admin", "127.0.0.1:0"]);
         command.args(["--workers", &workers.to_string()]).args(arguments);

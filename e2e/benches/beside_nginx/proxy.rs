@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use e2e::child::Child;
 use e2e::clients::http;
 use e2e::deadline::{SOON, until};
-use e2e::lone::{Controller, DataPlane};
+use e2e::lone::Parts;
 use e2e::manifests::{App, Manifests};
 use e2e::proc::children;
 use e2e::tls::{Authority, Pair};
@@ -24,13 +24,13 @@ pub(crate) struct Proxy {
     pub(crate) secure: SocketAddr,
     /// The process that carries the sessions.
     pub(crate) pid: u32,
-    _parts: Parts,
+    _running: Running,
 }
 
 /// What has to live as long as the proxy.
 #[allow(dead_code, reason = "held, never read")]
-enum Parts {
-    Holdfast(Box<(DataPlane, Controller, Manifests, TempDir)>),
+enum Running {
+    Holdfast(Box<Parts>),
     Foreign(Child, TempDir),
 }
 
@@ -65,19 +65,16 @@ impl Proxy {
 
     async fn holdfast(backend: SocketAddr) -> Result<Self> {
         let manifests = Manifests::with(&[&App::new("bench", &[backend])])?;
-        let run_dir = TempDir::with_prefix("holdfast-run-")?;
-        let mut controller = Controller::start(manifests.path(), run_dir.path())?;
-        let mut dataplane = DataPlane::start(run_dir.path(), 1).await?;
-        controller.process.quiet();
-        dataplane.process.quiet();
+        let mut parts = Parts::start(manifests, 1, &[]).await?;
+        parts.quiet();
+        let dataplane = &parts.dataplane;
         let (addr, secure, pid) = (dataplane.http, dataplane.https, dataplane.process.pid());
-        let parts = Parts::Holdfast(Box::new((dataplane, controller, manifests, run_dir)));
         Ok(Self {
             name: "holdfast",
             addr,
             secure,
             pid,
-            _parts: parts,
+            _running: Running::Holdfast(Box::new(parts)),
         })
     }
 
@@ -112,7 +109,7 @@ impl Proxy {
             addr: ports.plain,
             secure: ports.secure,
             pid,
-            _parts: Parts::Foreign(process, dir),
+            _running: Running::Foreign(process, dir),
         })
     }
 }

@@ -9,7 +9,6 @@ use http_body_util::Empty;
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::http2::agreed;
 use super::{Agreed, Closing, Offer, compare, over_http2};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
@@ -67,7 +66,7 @@ impl Client {
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
         if offer.http2 {
-            let (socket, agreed) = Box::pin(over_http2(to, host, path, offer)).await?;
+            let (socket, agreed) = over_http2(to, host, path, offer).await?;
             return Ok((Self::new(socket), agreed));
         }
         let mut request = http::Request::get(path)
@@ -87,7 +86,7 @@ impl Client {
         let executor = TokioExecutor::new();
         let (stream, response) =
             within("handshake", SOON, handshake::client(&executor, request, socket)).await?;
-        Ok((Self::new(stream.into_inner()), agreed(response.headers())))
+        Ok((Self::new(stream.into_inner()), Agreed::by(response.headers())))
     }
 
     fn new(socket: impl tls::Duplex + 'static) -> Self {

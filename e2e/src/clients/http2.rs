@@ -12,7 +12,7 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{RecvStream, SendStream};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -89,19 +89,7 @@ impl Connection {
             ahead: Bytes::new(),
             _connection: self.clone(),
         };
-        Ok((Box::new(both), agreed(&head.headers)))
-    }
-}
-
-/// What an answer's fields settled.
-pub(super) fn agreed(headers: &HeaderMap) -> Agreed {
-    let field = |name: &str| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    Agreed {
-        subprotocol: field("sec-websocket-protocol"),
-        extensions: field("sec-websocket-extensions"),
+        Ok((Box::new(both), Agreed::by(&head.headers)))
     }
 }
 

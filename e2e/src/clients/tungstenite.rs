@@ -12,7 +12,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::http2::agreed;
 use super::{Agreed, Closing, Offer, compare, over_http2};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
@@ -68,7 +67,7 @@ impl Client {
     /// When it is refused.
     pub async fn connect(to: SocketAddr, host: &str, path: &str, offer: &Offer) -> Result<(Self, Agreed)> {
         if offer.http2 {
-            let (socket, agreed) = Box::pin(over_http2(to, host, path, offer)).await?;
+            let (socket, agreed) = over_http2(to, host, path, offer).await?;
             let stream = WebSocketStream::from_raw_socket(socket, Role::Client, Some(config())).await;
             return Ok((Self { stream }, agreed));
         }
@@ -83,7 +82,7 @@ impl Client {
         let socket = tls::dial(to, host, offer.tls.as_ref()).await?;
         let handshake = client_async_with_config(request, socket, Some(config()));
         let (stream, response) = within("handshake", SOON, handshake).await?;
-        Ok((Self { stream }, agreed(response.headers())))
+        Ok((Self { stream }, Agreed::by(response.headers())))
     }
 
     /// Sends a text.

@@ -5,11 +5,10 @@ use e2e::admin::Admin;
 use e2e::cluster::network::Subnet;
 use e2e::cluster::trial::trial;
 use e2e::deadline::SOON;
-use e2e::lone::{Controller, DataPlane};
+use e2e::lone::Parts;
 use e2e::manifests::{App, Backend, Manifests};
 use libtest_mimic::Trial;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::setting::Setting;
 
@@ -53,11 +52,12 @@ async fn same_table(subnet: Subnet) -> Result<()> {
     let manifests = Manifests::new()?;
     let dump = server.kubectl(&["get", KINDS, "-A", "-o", "yaml"]).await?;
     manifests.save("dump.yaml", &dump)?;
-    let run_dir = TempDir::with_prefix("holdfast-run-")?;
-    let _controller = Controller::start(manifests.path(), run_dir.path())?;
-    let from_files = DataPlane::start(run_dir.path(), 1).await?;
+    let from_files = Parts::start(manifests, 1, &[]).await?;
 
-    let (cluster, files) = (table(&replica.admin).await?, table(&from_files.admin).await?);
+    let (cluster, files) = (
+        table(&replica.admin).await?,
+        table(&from_files.dataplane.admin).await?,
+    );
     let routes = cluster["routes"].as_array().context("no routes")?;
     ensure!(routes.len() >= 4, "only {} routes", routes.len());
     ensure!(

@@ -8,10 +8,9 @@ use e2e::child::Stream;
 use e2e::clients::tungstenite::Client;
 use e2e::clients::{Closing, Offer, http};
 use e2e::deadline::{SOON, until};
-use e2e::lone::{Controller, DataPlane};
+use e2e::lone::{DataPlane, Parts};
 use e2e::manifests::{App, Manifests};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// The first record whose `field` has that value.
 async fn record(dataplane: &DataPlane, field: &str, value: &str) -> Result<Value> {
@@ -28,9 +27,8 @@ async fn record(dataplane: &DataPlane, field: &str, value: &str) -> Result<Value
 async fn requests_and_sessions_are_recorded() -> Result<()> {
     let (echo, web) = (Echo::plain().await?, Web::start().await?);
     let manifests = Manifests::with(&[&App::new("chat", &[echo.addr]), &App::new("web", &[web.addr])])?;
-    let run_dir = TempDir::with_prefix("holdfast-run-")?;
-    let _controller = Controller::start(manifests.path(), run_dir.path())?;
-    let dataplane = DataPlane::start(run_dir.path(), 1).await?;
+    let parts = Parts::start(manifests, 1, &[]).await?;
+    let dataplane = &parts.dataplane;
 
     let answer = http::get(dataplane.http, "web.test", "/bytes/1000?token=secret").await?;
     ensure!(answer.status == 200, "{answer:?}");
@@ -42,7 +40,7 @@ async fn requests_and_sessions_are_recorded() -> Result<()> {
     }
     client.close(&Closing::new(4001, "bye")).await?;
 
-    let request = record(&dataplane, "host", "web.test").await?;
+    let request = record(dataplane, "host", "web.test").await?;
     println!("{request}");
     ensure!(
         request["status"] == 200 && request["path"] == "/bytes/1000",
@@ -53,13 +51,13 @@ async fn requests_and_sessions_are_recorded() -> Result<()> {
         "the query may hold secrets: {request}"
     );
     ensure!(request["endpoint"] == web.addr.to_string(), "{request}");
-    let refused = record(&dataplane, "host", "nobody.test").await?;
+    let refused = record(dataplane, "host", "nobody.test").await?;
     println!("{refused}");
     ensure!(
         refused["status"] == 404 && refused["reason"] == "NoRoute",
         "{refused}"
     );
-    let session = record(&dataplane, "host", "chat.test").await?;
+    let session = record(dataplane, "host", "chat.test").await?;
     println!("{session}");
     ensure!(session["endpoint"] == echo.addr.to_string(), "{session}");
     ensure!(session.to_string().contains("4001"), "no close code: {session}");

@@ -9,11 +9,10 @@ use anyhow::{Context, Result, ensure};
 use e2e::backends::web::Web;
 use e2e::clients::http;
 use e2e::deadline::{SOON, until_true};
-use e2e::lone::{Controller, DataPlane};
+use e2e::lone::Parts;
 use e2e::manifests::{App, Manifests};
 use e2e::proc::{descriptors, memory};
 use futures_util::future::join_all;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -27,31 +26,16 @@ const EACH: u64 = 64 << 10;
 /// Memory that may stay when all are gone; the allocator gives back within some ten seconds.
 const LEFT: u64 = 12 << 20;
 
-struct Stage {
-    dataplane: DataPlane,
-    _controller: Controller,
-    _manifests: Manifests,
-    _run_dir: TempDir,
-}
-
-async fn stage(more: &[&str]) -> Result<Stage> {
+async fn stage(more: &[&str]) -> Result<Parts> {
     let web = Web::start().await?;
     let manifests = Manifests::with(&[&App::new("calm", &[web.addr])])?;
-    let run_dir = TempDir::with_prefix("holdfast-run-")?;
-    let mut controller = Controller::start(manifests.path(), run_dir.path())?;
     let mut arguments = vec!["--header-timeout", PATIENCE, "--tls-timeout", PATIENCE];
     arguments.extend(more);
-    let mut dataplane = DataPlane::start_with(run_dir.path(), 2, &arguments).await?;
-    controller.process.quiet();
-    dataplane.process.quiet();
+    let mut parts = Parts::start(manifests, 2, &arguments).await?;
+    parts.quiet();
     // The backend lives as long as the test's process.
     std::mem::forget(web);
-    Ok(Stage {
-        dataplane,
-        _controller: controller,
-        _manifests: manifests,
-        _run_dir: run_dir,
-    })
+    Ok(parts)
 }
 
 /// A connection that has said `bytes` and waits for its end; yields what came back.

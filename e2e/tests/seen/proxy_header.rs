@@ -8,34 +8,15 @@ use e2e::backends::web::Web;
 use e2e::clients::http;
 use e2e::deadline::{SOON, within};
 use e2e::frames::Frame;
-use e2e::lone::{Controller, DataPlane};
+use e2e::lone::Parts;
 use e2e::manifests::{App, Manifests};
 use e2e::raw::Raw;
-use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 /// A client at 192.0.2.7:5678, at the balancer's 198.51.100.1:443.
 const V1: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 5678 443\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x01\x16\x2e\x01\xbb";
-
-struct Stage {
-    dataplane: DataPlane,
-    _controller: Controller,
-    _run_dir: TempDir,
-}
-
-async fn stage(manifests: &Manifests, arguments: &[&str]) -> Result<Stage> {
-    let run_dir = TempDir::with_prefix("holdfast-run-")?;
-    let mut controller = Controller::start(manifests.path(), run_dir.path())?;
-    let dataplane = DataPlane::start_with(run_dir.path(), 1, arguments).await?;
-    controller.process.quiet();
-    Ok(Stage {
-        dataplane,
-        _controller: controller,
-        _run_dir: run_dir,
-    })
-}
 
 /// What the backend sees of a request behind `header`.
 async fn inspected(to: SocketAddr, header: &[u8], fields: &str) -> Result<String> {
@@ -53,8 +34,8 @@ async fn of_a_trusted_balancer_is_believed() -> Result<()> {
     let web = Web::start().await?;
     let manifests = Manifests::with(&[&App::new("shop", &[web.addr])])?;
     let trusted = ["--trusted-proxies", "127.0.0.0/8", "--proxy-protocol"];
-    let stage = stage(&manifests, &trusted).await?;
-    let plain = stage.dataplane.http;
+    let parts = Parts::start(manifests, 1, &trusted).await?;
+    let plain = parts.dataplane.http;
     for header in [V1, V2] {
         let seen = inspected(plain, header, "").await?;
         for words in [
@@ -64,7 +45,7 @@ async fn of_a_trusted_balancer_is_believed() -> Result<()> {
             ensure!(seen.contains(words), "{words}: {seen}");
         }
     }
-    stage
+    parts
         .dataplane
         .process
         .logs
@@ -83,8 +64,8 @@ async fn of_anybody_else_is_not() -> Result<()> {
     let web = Web::start().await?;
     let manifests = Manifests::with(&[&App::new("shop", &[web.addr])])?;
     let trusted = ["--trusted-proxies", "203.0.113.0/24", "--proxy-protocol"];
-    let stage = stage(&manifests, &trusted).await?;
-    let plain = stage.dataplane.http;
+    let parts = Parts::start(manifests, 1, &trusted).await?;
+    let plain = parts.dataplane.http;
     ensure!(inspected(plain, V1, "").await.is_err(), "a stranger is believed");
     let seen = inspected(
         plain,
@@ -106,8 +87,8 @@ async fn is_written_to_backends_that_want_it() -> Result<()> {
         let manifests = Manifests::new()?;
         manifests.save("chat.yaml", &wanted)?;
         let trusted = ["--trusted-proxies", "127.0.0.0/8", "--proxy-protocol"];
-        let stage = stage(&manifests, &trusted).await?;
-        let mut client = Raw::connect(stage.dataplane.http).await?;
+        let parts = Parts::start(manifests, 1, &trusted).await?;
+        let mut client = Raw::connect(parts.dataplane.http).await?;
         client.write(V2).await?;
         client
             .write(Raw::handshake_request("chat.test", "/").as_bytes())
