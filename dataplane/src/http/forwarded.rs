@@ -182,6 +182,31 @@ mod tests {
         address.parse().unwrap()
     }
 
+    #[test]
+    fn who_ends_tls_in_front_says_so_once() {
+        const HTTPS: (&str, &str) = ("x-forwarded-proto", "https");
+        const HTTP: (&str, &str) = ("x-forwarded-proto", "http");
+        for (peer, fields, expected) in [
+            ("10.0.0.9:1", &[HTTPS][..], true),
+            ("10.0.0.9:1", &[HTTP], false),
+            ("10.0.0.9:1", &[], false),
+            // A client's word before that of a proxy that adds to it.
+            ("10.0.0.9:1", &[HTTPS, HTTP], false),
+            ("192.0.2.7:1", &[HTTPS], false),
+        ] {
+            let arrival = Arrival {
+                ends: (at(peer), at("10.0.0.1:8080")),
+                port: None,
+                secured: None,
+            };
+            assert_eq!(
+                arrival.is_secure(&map(fields), &trust()),
+                expected,
+                "{peer} {fields:?}"
+            );
+        }
+    }
+
     fn written(fields: &[(&str, &str)], peer: &str) -> HeaderMap {
         let mut headers = map(fields);
         let client = client(&headers, at(peer), &trust());
