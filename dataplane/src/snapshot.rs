@@ -8,7 +8,7 @@ pub mod names;
 mod shards;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -199,6 +199,8 @@ pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     active: AtomicU32,
+    /// It has said over HTTP/2 that it takes no extended CONNECT.
+    never_extends: AtomicBool,
 }
 
 impl Endpoint {
@@ -207,12 +209,23 @@ impl Endpoint {
         Self {
             address,
             active: AtomicU32::new(0),
+            never_extends: AtomicBool::new(false),
         }
     }
 
     /// Requests and sessions under way, over all workers.
     pub fn active(&self) -> u32 {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may take an extended CONNECT (RFC 8441), for all that is known.
+    pub fn may_extend_connect(&self) -> bool {
+        !self.never_extends.load(Ordering::Relaxed)
+    }
+
+    /// It has said that it does not.
+    pub fn never_extend_connect(&self) {
+        self.never_extends.store(true, Ordering::Relaxed);
     }
 }
 

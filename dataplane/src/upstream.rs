@@ -10,3 +10,4 @@ pub mod lease;
 pub mod pool;
 pub mod proxy_header;
 mod socket;
+pub mod switch;

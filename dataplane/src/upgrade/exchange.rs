@@ -1,5 +1,6 @@
 //! A handshake with an endpoint, always on a connection of its own.
 
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use http::header;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::handover::Pending;
 use super::handshake::{self, Offer};
@@ -17,10 +18,11 @@ use crate::http::forwarded::Ends;
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
-use crate::snapshot::RouteEntry;
+use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::RequestBody;
 use crate::upstream::connection::Connection;
 use crate::upstream::lease::Lease;
+use crate::upstream::switch::{self, Switched};
 
 /// How an endpoint answered.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub async fn request_websocket(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
     offer: &Offer,
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
     ends: Ends,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
@@ -52,15 +54,29 @@ pub async fn request_websocket(
         ends,
         deadline,
     };
-    let dialed = dial.dial(record).await?;
-    let slot = Arc::clone(&dialed.slot);
-    handshake::set_upgrade(request.headers_mut());
-    let answered = send_and_judge(local, dialed, offer, request, permit);
-    let answer = timeout_at(deadline, answered).await.unwrap_or_else(|_| {
+    let failed = |slot: &EndpointSlot, refusal: &Refusal| {
+        local.shared.metrics.upstream_failed(slot, refusal.reason);
+    };
+    let opened = loop {
+        let dialed = dial.dial(record).await?;
+        let slot = Arc::clone(&dialed.slot);
+        let opened = in_time(deadline, open(local, dialed)).await;
+        // An endpoint that turns out to take no WebSockets over HTTP/2 is spoken to with HTTP/1.1 from now on.
+        if let Some(opened) = opened.inspect_err(|refusal| failed(&slot, refusal))? {
+            break opened;
+        }
+    };
+    let slot = Arc::clone(&opened.slot);
+    let answered = send_and_judge(local, opened, offer, request, permit);
+    let answer = in_time(deadline, answered).await;
+    answer.inspect_err(|refusal| failed(&slot, refusal))
+}
+
+async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    timeout_at(deadline, work).await.unwrap_or_else(|_| {
         let detail = "the backend did not answer in time";
         Err(Refusal::new(Reason::HandshakeTimeout, detail))
-    });
-    answer.inspect_err(|refusal| local.shared.metrics.upstream_failed(&slot, refusal.reason))
+    })
 }
 
 /// A place among the handshakes under way.
@@ -80,42 +96,79 @@ fn admit(local: &Local) -> Result<OwnedSemaphorePermit, Refusal> {
     })
 }
 
-/// Sends the request on its fresh connection, and judges what comes back.
-async fn send_and_judge(
-    local: &Rc<Local>,
-    dialed: Dialed,
-    offer: &Offer,
-    request: Request<RequestBody>,
-    permit: OwnedSemaphorePermit,
-) -> Result<Answer, Refusal> {
+/// An endpoint that can be asked.
+struct Opened {
+    connection: Connection,
+    switched: Switched,
+    slot: Arc<EndpointSlot>,
+    guard: EndpointGuard,
+}
+
+/// Begins to speak to an endpoint; `None` if it takes no WebSockets this way.
+async fn open(local: &Local, dialed: Dialed) -> Result<Option<Opened>, Refusal> {
     let Way::Fresh(stream) = dialed.way else {
         return Err(Refusal::new(
             Reason::Internal,
             "a handshake was given a used connection",
         ));
     };
-    let upload = request.body().upload();
-    let max_head = local.shared.limits.max_head_size;
-    let opened = Connection::open_to_switch(stream, &dialed.endpoint, max_head).await;
-    let (mut connection, switched) = opened.map_err(|_| broken())?;
-    let response = connection.send(request).await.map_err(|_| broken())?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        if offer.mistakes(response.status()) {
-            let detail = "the backend answered the handshake, but did not switch protocols";
-            return Err(Refusal::new(Reason::BadUpstreamHandshake, detail));
-        }
-        let lease = Lease::new(connection, &local.pool, upload, dialed.guard);
-        return Ok(Answer::Declined(response, lease));
-    }
-    let agreement = handshake::judge(offer, response.headers())
-        .map_err(|detail| Refusal::new(Reason::BadUpstreamHandshake, detail))?;
-    let (backend, backend_bytes) = switched.socket().await.ok_or_else(broken)?;
-    let pending = Pending {
-        backend,
-        backend_bytes,
-        extensions: agreement.extensions,
+    let limits = &local.shared.limits;
+    let opened = switch::open(
+        stream,
+        &dialed.endpoint,
+        &dialed.protocol,
+        limits.max_head_size,
+        limits.write_timeout,
+    );
+    let opened = opened.await.map_err(|_| broken())?;
+    Ok(opened.map(|(connection, switched)| Opened {
+        connection,
+        switched,
         slot: dialed.slot,
         guard: dialed.guard,
+    }))
+}
+
+/// Sends the request, and judges what comes back.
+async fn send_and_judge(
+    local: &Rc<Local>,
+    opened: Opened,
+    offer: &Offer,
+    mut request: Request<RequestBody>,
+    permit: OwnedSemaphorePermit,
+) -> Result<Answer, Refusal> {
+    let mut connection = opened.connection;
+    let over_http2 = connection.speaks_http2();
+    if over_http2 {
+        handshake::to_connect(&mut request);
+    } else {
+        handshake::set_upgrade(request.headers_mut());
+    }
+    let upload = request.body().upload();
+    let mut response = connection.send(request).await.map_err(|_| broken())?;
+    let status = response.status();
+    let agreement = match (status, over_http2) {
+        (StatusCode::SWITCHING_PROTOCOLS, false) => handshake::judge_switched(offer, response.headers()),
+        (StatusCode::OK, true) => handshake::judge_connected(offer, response.headers()),
+        // Every 2xx says yes to a CONNECT (RFC 9110 section 9.3.6), and no other than 200 makes sense.
+        _ if offer.mistakes(status) || (over_http2 && status.is_success()) => {
+            Err("the backend answered the handshake, but did not switch protocols")
+        }
+        _ => {
+            let lease = Lease::new(connection, &local.pool, upload, opened.guard);
+            return Ok(Answer::Declined(response, lease));
+        }
+    };
+    let agreement = agreement.map_err(|detail| Refusal::new(Reason::BadUpstreamHandshake, detail))?;
+    let backend = opened.switched.agreed(&mut response).await.ok_or_else(broken)?;
+    if over_http2 {
+        handshake::to_switched(offer, &mut response);
+    }
+    let pending = Pending {
+        backend,
+        extensions: agreement.extensions,
+        slot: opened.slot,
+        guard: opened.guard,
         _permit: permit,
     };
     Ok(Answer::Switched(switched_head(response), Box::new(pending)))

@@ -1,5 +1,5 @@
-//! From two HTTP connections to a session: once the client has its 101, both sockets go to the
-//! worker's tunnel table, and everything of HTTP is dropped.
+//! From two HTTP connections to a session: once the client has its 101, both sides go to the worker's tunnel table, and
+//! everything of HTTP/1.1 is dropped; a stream of HTTP/2 stays with its connection.
 
 use std::io;
 use std::rc::Rc;
@@ -17,14 +17,13 @@ use crate::snapshot::{EndpointGuard, EndpointSlot};
 use crate::tls::stream::Stream;
 use crate::tls::wire::Wire;
 use crate::tunnel::{self, End, Handover, SessionStart, Target};
+use crate::upstream::switch::Agreed;
 
 /// A backend that has switched, while its 101 is on the way to the client.
 #[derive(Debug)]
 pub struct Pending {
-    /// Its socket.
-    pub backend: Stream,
-    /// What it sent behind its 101.
-    pub backend_bytes: Bytes,
+    /// Its side.
+    pub backend: Agreed,
     /// Its 101 accepted extensions.
     pub extensions: bool,
     /// The backend that was picked.
@@ -35,7 +34,7 @@ pub struct Pending {
     pub _permit: OwnedSemaphorePermit,
 }
 
-/// Hands a session over. Its sockets leave the runtime; the 101 must have been flushed.
+/// Hands a session over. The client's socket leaves the runtime; the 101 must have been flushed.
 pub fn adopt(
     local: &Rc<Local>,
     pending: Pending,
@@ -47,7 +46,7 @@ pub fn adopt(
     begin(local, pending, record, (client, client_bytes), Place::Whole(seat));
 }
 
-/// The same for a client that is one stream of a connection. The backend's socket leaves the runtime.
+/// The same for a client that is one stream of a connection.
 pub fn adopt_stream(
     local: &Rc<Local>,
     pending: Pending,
@@ -69,7 +68,11 @@ fn begin(
     let took = record.started().elapsed();
     // What is recorded if it does not become a session after all; both sockets close then.
     record.set_answer(101, Some(Reason::Internal));
-    let (client, backend) = match (client, wire(pending.backend)) {
+    let backend = match pending.backend {
+        Agreed::Socket(socket, ahead) => wire(socket).map(|wire| (End::from(wire), ahead)),
+        Agreed::Stream(stream) => Ok((End::from(stream), Bytes::new())),
+    };
+    let (client, (backend, backend_bytes)) = match (client, backend) {
         (Ok(client), Ok(backend)) => (client, backend),
         (Err(error), _) | (_, Err(error)) => {
             return tracing::error!(%error, "a session is lost: its socket does not leave the runtime");
@@ -104,8 +107,8 @@ fn begin(
     let handover = Handover {
         client,
         client_bytes,
-        backend: backend.into(),
-        backend_bytes: pending.backend_bytes,
+        backend,
+        backend_bytes,
         start,
     };
     let heard = local.tunnels.adopt(handover, Instant::now());

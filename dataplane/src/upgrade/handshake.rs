@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
+use hyper::ext::Protocol;
 use sha1::{Digest, Sha1};
 
 use crate::error::{Reason, Refusal};
@@ -109,6 +110,25 @@ fn subprotocols(headers: &HeaderMap) -> Vec<HeaderValue> {
     fields.iter().cloned().collect()
 }
 
+/// Turns the GET for an endpoint into an extended CONNECT (RFC 8441 section 5).
+pub fn to_connect<B>(request: &mut Request<B>) {
+    request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
+    *request.method_mut() = Method::CONNECT;
+    request.extensions_mut().insert(Protocol::from_static(WEBSOCKET));
+}
+
+/// Turns the 200 for an extended CONNECT, which was judged, into the 101 that answers `offer` (RFC 6455 section 4.2.2).
+pub fn to_switched<B>(offer: &Offer, response: &mut Response<B>) {
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.version_mut() = Version::HTTP_11;
+    // Base64 is a value.
+    if let Ok(accept) = HeaderValue::try_from(accept_for(&offer.key)) {
+        response
+            .headers_mut()
+            .insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+}
+
 /// Turns a 101 that was judged into the 200 for an extended CONNECT (RFC 8441 section 5).
 pub fn to_connected(response: &mut Response<()>) {
     let headers = response.headers_mut();
@@ -128,7 +148,7 @@ pub fn set_upgrade(headers: &mut HeaderMap) {
 ///
 /// # Errors
 /// It does not answer this request; the text says why.
-pub fn judge(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static str> {
+pub fn judge_switched(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static str> {
     let upgrade = single(headers, &header::UPGRADE);
     if !upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes())) {
         return Err("the backend's 101 does not have `Upgrade: websocket`");
@@ -144,6 +164,14 @@ pub fn judge(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static s
         }
         Some(_) => {}
     }
+    judge_connected(offer, headers)
+}
+
+/// Judges the head of a 200 for an extended CONNECT, where the stream says whose answer it is.
+///
+/// # Errors
+/// As [`judge_switched`].
+pub fn judge_connected(offer: &Offer, headers: &HeaderMap) -> Result<Agreement, &'static str> {
     if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         let chosen = single(headers, &header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
         if !chosen.is_some_and(|chosen| offer.offers(chosen)) {

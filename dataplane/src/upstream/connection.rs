@@ -4,14 +4,13 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::body::RequestBody;
+use super::http2::Here;
 use super::socket::{EndpointIo, Watch};
 use crate::framing::{Asked, Bounds};
 use crate::snapshot::{Endpoint, Protocol};
@@ -36,25 +35,20 @@ pub struct Connection {
 
 /// How requests go out.
 #[derive(Debug)]
-enum Sender {
+pub(super) enum Sender {
     Http1(http1::SendRequest<RequestBody>, Rc<Watch>),
     Http2(http2::SendRequest<RequestBody>),
 }
 
-/// The socket of a connection whose endpoint has switched protocols, with what it sent behind its
-/// 101. Never comes if the connection must not be used.
+/// The task that drives a connection.
 #[derive(Debug)]
-pub struct Switched(oneshot::Receiver<(Stream, Bytes)>);
+pub(super) struct Driver(AbortHandle);
 
-impl Switched {
-    /// Waits for hyper to let go of the socket.
-    pub async fn socket(self) -> Option<(Stream, Bytes)> {
-        self.0.await.ok()
+impl From<AbortHandle> for Driver {
+    fn from(task: AbortHandle) -> Self {
+        Self(task)
     }
 }
-
-#[derive(Debug)]
-struct Driver(AbortHandle);
 
 impl Drop for Driver {
     fn drop(&mut self) {
@@ -76,7 +70,7 @@ impl Connection {
     ) -> hyper::Result<Self> {
         let speaks_http2 = protocol.http2 && (protocol.tls.is_none() || stream.speaks_http2());
         let (sender, driver) = if speaks_http2 {
-            let (sender, connection) = super::http2::handshake(stream, max_head).await?;
+            let (sender, connection) = super::http2::handshake(stream, max_head, Here).await?;
             (Sender::Http2(sender), drive(endpoint, connection))
         } else {
             let watch = watch(max_head);
@@ -84,51 +78,35 @@ impl Connection {
             let (sender, connection) = builder(max_head).handshake(io).await?;
             (Sender::Http1(sender, watch), drive(endpoint, connection))
         };
-        let mut connection = Self::new(sender, driver, endpoint, false);
-        connection.tls.clone_from(&protocol.tls);
-        connection.http2 = protocol.http2;
+        let mut connection = Self::new(sender, driver, endpoint, protocol, false);
         // Its header speaks for one client.
         connection.reusable = protocol.proxy_header.is_none();
         Ok(connection)
     }
 
-    /// The same for one request that asks to switch protocols.
-    ///
-    /// # Errors
-    /// As [`Connection::open`].
-    pub async fn open_to_switch(
-        stream: Stream,
+    /// `switching`: for one request, which asks for a session.
+    pub(super) fn new(
+        sender: Sender,
+        driver: impl Into<Driver>,
         endpoint: &Arc<Endpoint>,
-        max_head: usize,
-    ) -> hyper::Result<(Self, Switched)> {
-        let watch = watch(max_head);
-        let io = EndpointIo::new(stream, Rc::clone(&watch));
-        let (sender, connection) = builder(max_head).handshake(io).await?;
-        let (give, switched) = oneshot::channel();
-        let address = endpoint.address;
-        let driver = tokio::task::spawn_local(async move {
-            match connection.without_shutdown().await {
-                // Nobody waits for it if the answer was another than 101; then it closes here.
-                Ok(parts) => drop(give.send((parts.io.into_inner(), parts.read_buf))),
-                Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
-            }
-        });
-        let sender = Sender::Http1(sender, watch);
-        let connection = Self::new(sender, driver.abort_handle(), endpoint, true);
-        Ok((connection, Switched(switched)))
-    }
-
-    fn new(sender: Sender, driver: AbortHandle, endpoint: &Arc<Endpoint>, switching: bool) -> Self {
+        protocol: &Protocol,
+        switching: bool,
+    ) -> Self {
         Self {
             sender,
-            _driver: Driver(driver),
+            _driver: driver.into(),
             endpoint: Arc::downgrade(endpoint),
-            tls: None,
-            http2: false,
+            tls: protocol.tls.clone(),
+            http2: protocol.http2,
             reused: false,
             reusable: !switching,
             switching,
         }
+    }
+
+    /// True when it speaks HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        matches!(self.sender, Sender::Http2(_))
     }
 
     /// It has answered before, so that its end may cross with the next request.
@@ -202,7 +180,10 @@ impl Connection {
 }
 
 /// Drives a connection in the background; says so when it breaks.
-fn drive(endpoint: &Endpoint, connection: impl Future<Output = hyper::Result<()>> + 'static) -> AbortHandle {
+pub(super) fn drive(
+    endpoint: &Endpoint,
+    connection: impl Future<Output = hyper::Result<()>> + 'static,
+) -> AbortHandle {
     let address = endpoint.address;
     let driver = tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
@@ -215,7 +196,8 @@ fn drive(endpoint: &Endpoint, connection: impl Future<Output = hyper::Result<()>
 /// Most fields of an answer's head; as many as hyper has room for without an allocation.
 const MAX_FIELDS: usize = 100;
 
-fn watch(max_head: usize) -> Rc<Watch> {
+/// How the answers of a connection are read.
+pub(super) fn watch(max_head: usize) -> Rc<Watch> {
     Watch::new(Bounds {
         line: max_head,
         head: max_head,
@@ -224,7 +206,7 @@ fn watch(max_head: usize) -> Rc<Watch> {
 }
 
 /// What every connection to an endpoint is made with.
-fn builder(max_head: usize) -> http1::Builder {
+pub(super) fn builder(max_head: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .preserve_header_case(true)

@@ -1,6 +1,8 @@
 //! HTTP/2 towards endpoints (RFC 9113): one request at a time on a connection, as with HTTP/1.1, so that both are
 //! counted, kept and lost alike.
 
+pub(super) mod session;
+
 use std::future::Future;
 
 use http::header;
@@ -8,6 +10,7 @@ use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderMap, Request, Version};
 use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper::rt::Executor;
+use hyper::rt::bounds::Http2ClientConnExec;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::body::RequestBody;
@@ -26,18 +29,24 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
     }
 }
 
-/// Begins to speak; answers' heads may have up to `max_head` bytes.
-pub(super) async fn handshake(
+/// Begins to speak; answers' heads may have up to `max_head` bytes. No stream is begun before the endpoint's settings
+/// have come.
+pub(super) async fn handshake<E>(
     stream: Stream,
     max_head: usize,
+    tasks: E,
 ) -> hyper::Result<(
     SendRequest<RequestBody>,
-    Connection<TokioIo<Stream>, RequestBody, Here>,
-)> {
-    http2::Builder::new(Here)
+    Connection<TokioIo<Stream>, RequestBody, E>,
+)>
+where
+    E: Http2ClientConnExec<RequestBody, TokioIo<Stream>> + Unpin + Clone,
+{
+    http2::Builder::new(tasks)
         .timer(TokioTimer::new())
         .initial_stream_window_size(WINDOWS.0)
         .initial_connection_window_size(WINDOWS.1)
+        .initial_max_send_streams(0)
         .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
         .handshake(TokioIo::new(stream))
         .await

@@ -111,7 +111,7 @@ fn a_101_counts_only_when_it_answers_this_request() {
         ("upgrade", "WebSocket"),
         ("sec-websocket-accept", ACCEPT),
     ];
-    let judge = |change: &[(&str, &str)]| judge(&offer, &changed(&base, change));
+    let judge = |change: &[(&str, &str)]| judge_switched(&offer, &changed(&base, change));
     assert_eq!(judge(&[]), Ok(Agreement { extensions: false }));
     assert_eq!(
         judge(&[("sec-websocket-protocol", "superchat")]),
@@ -142,5 +142,30 @@ fn a_101_counts_only_when_it_answers_this_request() {
         .unwrap()
         .unwrap();
     let chosen = changed(&base, &[("sec-websocket-protocol", "chat")]);
-    assert!(super::judge(&none, &chosen).is_err());
+    assert!(judge_switched(&none, &chosen).is_err());
+}
+
+#[test]
+fn a_handshake_and_its_answer_cross_to_http2_and_back() {
+    let mut request = asked(&[]);
+    let offer = read(&request, false).unwrap().unwrap();
+    to_connect(&mut request);
+    assert_eq!(request.method(), Method::CONNECT);
+    let protocol = request.extensions().get::<Protocol>();
+    assert_eq!(protocol.map(Protocol::as_str), Some("websocket"));
+    assert!(!request.headers().contains_key("sec-websocket-key"));
+    assert_eq!(request.headers()["sec-websocket-version"], "13");
+
+    let connected = map(&[("sec-websocket-protocol", "chat"), ("sec-websocket-accept", "x")]);
+    let agreed = judge_connected(&offer, &connected);
+    assert_eq!(agreed, Ok(Agreement { extensions: false }));
+    let other = map(&[("sec-websocket-protocol", "other")]);
+    assert!(judge_connected(&offer, &other).is_err());
+    let mut response = Response::new(());
+    *response.headers_mut() = connected;
+    to_switched(&offer, &mut response);
+    set_upgrade(response.headers_mut());
+    assert_eq!(response.status(), 101);
+    let agreed = judge_switched(&offer, response.headers());
+    assert_eq!(agreed, Ok(Agreement { extensions: false }));
 }

@@ -1,0 +1,110 @@
+//! A connection to an endpoint for one request that asks for a session: the socket itself after a 101, a stream of HTTP/2
+//! after an extended CONNECT (RFC 8441).
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::{Response, upgrade};
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+
+use super::connection::{Connection, Sender, builder, drive, watch};
+use super::http2;
+use super::http2::session::Tasks;
+use super::socket::EndpointIo;
+use crate::snapshot::{Endpoint, Protocol};
+use crate::tls::stream::Stream;
+use crate::tunnel::{self, Reins};
+
+/// What an endpoint leaves of its connection once it has agreed.
+#[derive(Debug)]
+pub struct Switched(Way);
+
+#[derive(Debug)]
+enum Way {
+    /// Never comes if the connection must not be used.
+    Socket(oneshot::Receiver<(Stream, Bytes)>),
+    Stream(Rc<Reins>),
+}
+
+/// An endpoint that has agreed, as the peer of a session.
+#[derive(Debug)]
+pub enum Agreed {
+    /// Its socket, and what it sent behind its 101.
+    Socket(Stream, Bytes),
+    /// Its stream; the connection ends with it.
+    Stream(tunnel::Stream),
+}
+
+impl Switched {
+    /// Waits for hyper to let go of what `response` agreed to; `None` if the connection must not be used.
+    pub async fn agreed(self, response: &mut Response<Incoming>) -> Option<Agreed> {
+        match self.0 {
+            Way::Socket(socket) => {
+                let (socket, ahead) = socket.await.ok()?;
+                Some(Agreed::Socket(socket, ahead))
+            }
+            Way::Stream(reins) => {
+                let stream = upgrade::on(response).await.ok()?;
+                Some(Agreed::Stream(tunnel::Stream::new(TokioIo::new(stream), reins)))
+            }
+        }
+    }
+}
+
+/// Speaks HTTP on a fresh socket, as [`Connection::open`] does; `None` if that is HTTP/2 and the endpoint takes no
+/// WebSockets there, which its entry then knows. What a session of HTTP/2 leaves behind may take `patience`.
+///
+/// # Errors
+/// The endpoint breaks off before it has said what it takes.
+pub async fn open(
+    stream: Stream,
+    endpoint: &Arc<Endpoint>,
+    protocol: &Protocol,
+    max_head: usize,
+    patience: Duration,
+) -> hyper::Result<Option<(Connection, Switched)>> {
+    let speaks_http2 = match protocol.tls {
+        Some(_) => stream.speaks_http2(),
+        None => protocol.http2 && endpoint.may_extend_connect(),
+    };
+    if !speaks_http2 {
+        return open_http1(stream, endpoint, protocol, max_head).await.map(Some);
+    }
+    let reins = Rc::new(Reins::default());
+    let tasks = Tasks::new(Rc::clone(&reins), patience);
+    let (sender, mut connection) = http2::handshake(stream, max_head, tasks.clone()).await?;
+    if !tasks.offered(&mut connection).await? {
+        endpoint.never_extend_connect();
+        return Ok(None);
+    }
+    let driver = drive(endpoint, connection);
+    let connection = Connection::new(Sender::Http2(sender), driver, endpoint, protocol, true);
+    Ok(Some((connection, Switched(Way::Stream(reins)))))
+}
+
+async fn open_http1(
+    stream: Stream,
+    endpoint: &Arc<Endpoint>,
+    protocol: &Protocol,
+    max_head: usize,
+) -> hyper::Result<(Connection, Switched)> {
+    let watch = watch(max_head);
+    let io = EndpointIo::new(stream, Rc::clone(&watch));
+    let (sender, connection) = builder(max_head).handshake(io).await?;
+    let (give, switched) = oneshot::channel();
+    let address = endpoint.address;
+    let driver = tokio::task::spawn_local(async move {
+        match connection.without_shutdown().await {
+            // Nobody waits for it if the answer was another than 101; then it closes here.
+            Ok(parts) => drop(give.send((parts.io.into_inner(), parts.read_buf))),
+            Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
+        }
+    });
+    let sender = Sender::Http1(sender, watch);
+    let connection = Connection::new(sender, driver.abort_handle(), endpoint, protocol, true);
+    Ok((connection, Switched(Way::Socket(switched))))
+}
