@@ -1,10 +1,12 @@
 //! Many cheap sessions in a process of their own, so that descriptors and CPU time of the test process stay
 //! out of it: an echo server and clients on bare sockets. `src/bin/swarm.rs` makes it a peer in JSON lines.
 
+mod requests;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,10 +17,16 @@ use crate::frames::{BINARY, Frame};
 use crate::raw::{Head, MASK, Raw};
 use crate::tls::{self, Stream};
 
+pub use self::requests::requests;
+
+/// What a plain request is answered with.
+const ANSWER: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 16\r\n\r\nhello, requester";
 /// Handshakes under way at a time when sessions are opened.
 const OPENING: usize = 64;
 
-/// Echoes the messages of every connection to `listener`; frames up to 64 KiB.
+/// Answers the plain requests of every connection to `listener`, which have no body, and echoes the messages of
+/// its session; frames up to 64 KiB.
 pub async fn echo(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(async move {
@@ -30,26 +38,19 @@ pub async fn echo(listener: TcpListener) {
 
 async fn echo_session(mut stream: TcpStream) -> Result<()> {
     let mut head = Vec::with_capacity(512);
-    while !head.ends_with(b"\r\n\r\n") {
-        ensure!(stream.read_buf(&mut head).await? > 0, "end of stream in a head");
+    loop {
+        while !head.ends_with(b"\r\n\r\n") {
+            ensure!(stream.read_buf(&mut head).await? > 0, "end of stream in a head");
+        }
+        if let Some(key) = key(std::str::from_utf8(&head)?) {
+            let answer = Raw::switching_protocols(&key)?;
+            stream.write_all(answer.as_bytes()).await?;
+            break;
+        }
+        stream.write_all(ANSWER.as_bytes()).await?;
+        head.clear();
     }
-    let text = String::from_utf8(head)?;
-    let key = text
-        .lines()
-        .find_map(|line| {
-            line.split_once(':')
-                .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))
-        })
-        .map(|(_, value)| value.trim().to_owned())
-        .context("no key")?;
-    let request = Head {
-        start: String::new(),
-        fields: vec![("sec-websocket-key".to_owned(), key)],
-    };
-    stream
-        .write_all(Raw::switching_protocols(&request)?.as_bytes())
-        .await?;
-    drop(text);
+    drop(head);
     // Nothing is held while a session is idle.
     let mut rest = Vec::new();
     loop {
@@ -72,6 +73,18 @@ async fn echo_session(mut stream: TcpStream) -> Result<()> {
             rest = Vec::new();
         }
     }
+}
+
+/// The field that makes a head the offer of a WebSocket.
+fn key(head: &str) -> Option<Head> {
+    let (name, value) = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))?;
+    Some(Head {
+        start: String::new(),
+        fields: vec![(name.to_lowercase(), value.trim().to_owned())],
+    })
 }
 
 /// How long echoes took, in microseconds.
@@ -185,19 +198,23 @@ impl Clients {
 pub async fn storm(to: SocketAddr, host: &str, count: usize) -> usize {
     let shakes = (0..count).map(|_| async {
         let socket = timeout(SOON, TcpStream::connect(to)).await??;
-        timeout(SOON, tls::connect(host, socket)).await??;
+        timeout(SOON, tls::connect(host, socket, &[])).await??;
         anyhow::Ok(())
     });
     join_all(shakes).await.iter().filter(|done| done.is_ok()).count()
 }
 
-async fn open(to: SocketAddr, host: &str, tls: bool) -> Result<Stream> {
+async fn dial(to: SocketAddr, host: &str, tls: bool, alpn: &[&str]) -> Result<Stream> {
     let socket = timeout(SOON, TcpStream::connect(to)).await??;
     socket.set_nodelay(true)?;
-    let mut stream: Stream = match tls {
-        true => Box::new(timeout(SOON, tls::connect(host, socket)).await??),
+    Ok(match tls {
+        true => Box::new(timeout(SOON, tls::connect(host, socket, alpn)).await??),
         false => Box::new(socket),
-    };
+    })
+}
+
+async fn open(to: SocketAddr, host: &str, tls: bool) -> Result<Stream> {
+    let mut stream = dial(to, host, tls, &[]).await?;
     stream
         .write_all(Raw::handshake_request(host, "/").as_bytes())
         .await?;

@@ -43,9 +43,7 @@ impl Trust {
         socket: TcpStream,
         alpn: &[&str],
     ) -> Result<TlsStream<TcpStream>> {
-        let mut config = ClientConfig::clone(&self.config);
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        connect_with(&Arc::new(config), name, socket).await
+        connect_with(&Arc::new(offering(&self.config, alpn)), name, socket).await
     }
 }
 
@@ -138,13 +136,18 @@ impl Authority {
     pub fn client(&self, alpn: &[&str]) -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone())?;
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Ok(Arc::new(config))
+        Ok(Arc::new(offering(&config, alpn)))
     }
+}
+
+fn offering(config: &ClientConfig, alpn: &[&str]) -> ClientConfig {
+    let mut config = config.clone();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config
 }
 
 /// Does a handshake that asks for `name`.
@@ -162,11 +165,11 @@ pub async fn connect_with(
         .await?)
 }
 
-/// The same with anybody, and without resumption: for figures.
+/// The same with anybody, offering these protocols, and without resumption: for figures.
 ///
 /// # Errors
 /// The peer breaks off.
-pub async fn connect(name: &str, socket: TcpStream) -> Result<TlsStream<TcpStream>> {
+pub async fn connect(name: &str, socket: TcpStream, alpn: &[&str]) -> Result<TlsStream<TcpStream>> {
     static ANYBODY: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -178,7 +181,11 @@ pub async fn connect(name: &str, socket: TcpStream) -> Result<TlsStream<TcpStrea
         Some(Arc::new(config))
     });
     let config = ANYBODY.as_ref().context("rustls speaks no version of TLS")?;
-    connect_with(config, name, socket).await
+    let config = match alpn {
+        [] => Arc::clone(config),
+        alpn => Arc::new(offering(config, alpn)),
+    };
+    connect_with(&config, name, socket).await
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-//! The data plane beside Debian's nginx and HAProxy as WebSocket reverse proxies, in the same run, one worker each:
-//! CPU time per echoed 64-byte message and per handshake, and user memory per idle session, without TLS and with it.
-//! Prints figures and their ratios.
+//! The data plane beside Debian's nginx and HAProxy as reverse proxies, in the same run, one worker each: CPU time per
+//! request, per echoed 64-byte message and per handshake, and user memory per idle session, without TLS and with it.
+//! Prints figures and their ratios; words after `--` choose among `messages`, `memory`, `requests`, `handshakes`, `storm`.
 //!
 //! The measured process is the proxy alone: clients and backend are cheap and in processes of their own, and
 //! count what passed; CPU time is the proxy's, from the kernel. Rounds are interleaved, so that whatever else
@@ -30,21 +30,35 @@ async fn main() -> Result<()> {
     let mut server = Peer::swarm()?;
     let backend = server.listen(json!({})).await?;
     let proxies = Proxy::all(backend).await?;
+    // Some figures only: `cargo bench … -- requests storm`.
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
     for tls in [false, true] {
         println!("\n=== {} ===", if tls { "wss" } else { "ws" });
-        messages(&proxies, tls, "saturated", 64, None).await?;
-        messages(
-            &proxies,
-            tls,
-            "one message per session each 20 ms",
-            64,
-            Some(PACE_MS),
-        )
-        .await?;
-        idle_memory(&proxies, tls).await?;
+        if wants("messages") {
+            messages(&proxies, tls, "saturated", 64, None).await?;
+            let title = "one message per session each 20 ms";
+            messages(&proxies, tls, title, 64, Some(PACE_MS)).await?;
+        }
+        if wants("memory") {
+            idle_memory(&proxies, tls).await?;
+        }
     }
-    handshakes(&proxies).await?;
-    storm(&proxies).await
+    if wants("requests") {
+        for (tls, http2) in [(false, false), (true, false), (false, true), (true, true)] {
+            requests(&proxies, tls, http2).await?;
+        }
+    }
+    if wants("handshakes") {
+        handshakes(&proxies).await?;
+    }
+    if wants("storm") {
+        storm(&proxies).await?;
+    }
+    Ok(())
 }
 
 fn door(proxy: &Proxy, tls: bool) -> SocketAddr {
@@ -129,6 +143,41 @@ async fn idle_memory(proxies: &[Proxy], tls: bool) -> Result<()> {
     Ok(())
 }
 
+/// Requests without pause, 64 at a time; over HTTP/2, eight on each of eight connections.
+async fn requests(proxies: &[Proxy], tls: bool, http2: bool) -> Result<()> {
+    let way = match (tls, http2) {
+        (false, false) => "HTTP/1.1",
+        (true, false) => "HTTP/1.1 over TLS",
+        (false, true) => "HTTP/2 without TLS",
+        (true, true) => "HTTP/2 over TLS",
+    };
+    println!("\nCPU time per request, {way}, backend HTTP/1.1:");
+    let mut clients = Peer::swarm()?;
+    // Debian's nginx reads either protocol on a plain port, not both.
+    let able = |proxy: &&Proxy| tls || !http2 || proxy.name != "nginx";
+    let proxies: Vec<&Proxy> = proxies.iter().filter(able).collect();
+    let mut costs: Vec<Vec<f64>> = proxies.iter().map(|_| vec![]).collect();
+    for _ in 0..ROUNDS {
+        for (proxy, costs) in proxies.iter().zip(&mut costs) {
+            let before = cpu_time(proxy.pid)?;
+            let run = json!({
+                "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2,
+                "ms": u64::try_from(ROUND.as_millis())?,
+            });
+            let answered = clients.call("requests", run).await?["answered"].as_u64();
+            let answered = answered.filter(|count| *count > 0).context("no answers")?;
+            let used = cpu_time(proxy.pid)? - before;
+            costs.push(used.as_secs_f64() * 1e6 / answered as f64);
+        }
+    }
+    let medians: Vec<f64> = costs.into_iter().map(|costs| median(costs.into_iter())).collect();
+    for (proxy, cost) in proxies.iter().zip(&medians) {
+        println!("  {:9} {cost:6.2} µs", proxy.name);
+    }
+    ratios(proxies.iter().copied(), &medians);
+    Ok(())
+}
+
 /// Full TLS handshakes, each on a connection of its own, eight at a time.
 async fn handshakes(proxies: &[Proxy]) -> Result<()> {
     println!("\nCPU time per full TLS 1.3 handshake (ECDSA P-256, X25519MLKEM768 where offered):");
@@ -192,11 +241,11 @@ async fn storm(proxies: &[Proxy]) -> Result<()> {
 }
 
 /// Ours against each of the others.
-fn ratios(proxies: &[Proxy], figures: &[f64]) {
+fn ratios<'a>(proxies: impl IntoIterator<Item = &'a Proxy>, figures: &[f64]) {
     let Some((ours, others)) = figures.split_first() else {
         return;
     };
-    for (proxy, other) in proxies.iter().skip(1).zip(others) {
+    for (proxy, other) in proxies.into_iter().skip(1).zip(others) {
         println!("  holdfast / {} = {:.2}", proxy.name, ours / other);
     }
 }

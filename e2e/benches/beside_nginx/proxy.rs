@@ -65,7 +65,7 @@ impl Proxy {
 
     async fn holdfast(backend: SocketAddr) -> Result<Self> {
         let manifests = Manifests::with(&[&App::new("bench", &[backend])])?;
-        let mut parts = Parts::start(manifests, 1, &[]).await?;
+        let mut parts = Parts::start(manifests, 1, &["--h2c", "--access-log=off"]).await?;
         parts.quiet();
         let dataplane = &parts.dataplane;
         let (addr, secure, pid) = (dataplane.http, dataplane.https, dataplane.process.pid());

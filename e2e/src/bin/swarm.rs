@@ -1,10 +1,10 @@
 //! Many cheap WebSocket sessions in a process of their own, driven in JSON lines (see `peers/README.md`):
-//! `listen` starts the echo server; `storm` makes TLS handshakes; `open`, `ask_all`, `run` and `close` are about its client sessions.
+//! `listen` starts the echo server; `storm` makes TLS handshakes; `requests` asks for pages; `open`, `ask_all`, `run` and `close` are about its client sessions.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use e2e::swarm::{Clients, echo, storm};
+use e2e::swarm::{Clients, echo, requests, storm};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -65,6 +65,12 @@ async fn call(clients: &mut Clients, call: &Value) -> Result<Value> {
         "storm" => {
             let count = usize::try_from(number("count")?)?;
             json!({ "handshakes": storm(text("to")?.parse()?, text("host")?, count).await })
+        }
+        "requests" => {
+            let flag = |key: &str| call[key].as_bool().unwrap_or_default();
+            let length = Duration::from_millis(number("ms")?);
+            let (to, host) = (text("to")?.parse()?, text("host")?);
+            json!({ "answered": requests(to, host, flag("tls"), flag("http2"), length).await? })
         }
         "close" => {
             clients.close();

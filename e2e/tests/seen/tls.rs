@@ -62,7 +62,7 @@ async fn curl(to: SocketAddr, trust: &str, arguments: &[&str], url: &str) -> Res
 
 /// The certificate that clients of this name are shown.
 async fn shown(to: SocketAddr, name: &str) -> Result<Vec<u8>> {
-    let stream = connect(name, TcpStream::connect(to).await?).await?;
+    let stream = connect(name, TcpStream::connect(to).await?, &[]).await?;
     let chain = stream.get_ref().1.peer_certificates().context("none is shown")?;
     Ok(chain.first().context("none is shown")?.to_vec())
 }
