@@ -14,6 +14,7 @@ mod http_beside_websocket;
 mod idle;
 mod interop;
 mod kill;
+mod metrics_reference;
 mod plain_http;
 mod proxy_header;
 mod raw_ends;
