@@ -137,6 +137,7 @@ fn limits(settings: &Settings) -> Limits {
         keepalive_timeout: settings.keepalive_timeout,
         write_timeout: settings.write_timeout,
         min_upload_rate: settings.min_upload_rate,
+        max_body_size: Some(settings.max_body_size).filter(|limit| *limit > 0),
         max_head_size: settings.max_head_size,
         tls_timeout: settings.tls.tls_timeout,
         silence: Silence {

@@ -160,8 +160,12 @@ pub struct Settings {
     )]
     pub min_upload_rate: u32,
 
+    /// Largest body of a request, in bytes; others get 413. No limit with 0
+    #[arg(long, env = "HOLDFAST_MAX_BODY_SIZE", value_name = "SIZE", default_value = "0", value_parser = parse_size)]
+    pub max_body_size: u64,
+
     /// Largest head of a request or answer, in bytes; at least '8k'
-    #[arg(long, env = "HOLDFAST_MAX_HEAD_SIZE", value_name = "SIZE", default_value = "64k", value_parser = parse_size)]
+    #[arg(long, env = "HOLDFAST_MAX_HEAD_SIZE", value_name = "SIZE", default_value = "64k", value_parser = value::parse_head_size)]
     pub max_head_size: usize,
 
     /// Silence after which a peer's kernel is asked whether it is still there

@@ -40,6 +40,8 @@ pub enum Reason {
     UnknownProtocol,
     /// The client did not send its head or body in time.
     RequestTimeout,
+    /// The body is larger than we take.
+    BodyTooLarge,
     /// The head is larger than we read.
     HeadTooLarge,
     /// The request target is longer than we read.
@@ -50,6 +52,8 @@ pub enum Reason {
     Draining,
     /// As many handshakes are under way as this worker takes at a time.
     HandshakeLimit,
+    /// This process has hardly any descriptors left, or the system no ports.
+    Overloaded,
     /// No endpoint could be connected.
     ConnectFailed,
     /// Connecting took longer than `timeouts.connect`.
@@ -86,11 +90,13 @@ impl Reason {
             Self::ExpectationFailed => "ExpectationFailed",
             Self::UnknownProtocol => "UnknownProtocol",
             Self::RequestTimeout => "RequestTimeout",
+            Self::BodyTooLarge => "BodyTooLarge",
             Self::HeadTooLarge => "HeadTooLarge",
             Self::UriTooLong => "UriTooLong",
             Self::NoReadyEndpoints => "NoReadyEndpoints",
             Self::Draining => "Draining",
             Self::HandshakeLimit => "HandshakeLimit",
+            Self::Overloaded => "Overloaded",
             Self::ConnectFailed => "ConnectFailed",
             Self::ConnectTimeout => "ConnectTimeout",
             Self::BadUpstreamHandshake => "BadUpstreamHandshake",
@@ -117,9 +123,12 @@ impl Reason {
             // RFC 9220 section 3 says so for HTTP/3.
             Self::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::NoReadyEndpoints | Self::Draining | Self::HandshakeLimit => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoReadyEndpoints | Self::Draining | Self::HandshakeLimit | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::ConnectFailed
             | Self::UpstreamTlsFailed
             | Self::BadUpstreamHandshake
@@ -154,6 +163,7 @@ impl Reason {
             | Self::ExpectationFailed
             | Self::UnknownProtocol
             | Self::RequestTimeout
+            | Self::BodyTooLarge
             | Self::HeadTooLarge
             | Self::UriTooLong
             | Self::Misdirected
@@ -166,7 +176,7 @@ impl Reason {
             | Self::BadUpstreamHandshake
             | Self::BadUpstreamResponse
             | Self::HandshakeTimeout => Side::Upstream,
-            Self::Draining | Self::HandshakeLimit | Self::Internal => Side::Internal,
+            Self::Draining | Self::HandshakeLimit | Self::Overloaded | Self::Internal => Side::Internal,
         }
     }
 

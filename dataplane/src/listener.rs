@@ -2,7 +2,6 @@
 //! kernel spreads connections and no worker wakes another.
 
 pub mod accept;
-mod descriptors;
 pub mod proxy_protocol;
 mod tls;
 

@@ -5,6 +5,7 @@ mod account;
 mod carrier;
 mod clients;
 mod date;
+mod descriptors;
 mod secured;
 mod shared;
 mod trust;
@@ -22,6 +23,7 @@ pub use self::account::SessionContext;
 pub use self::carrier::{Carried, Carrier, Place};
 pub use self::clients::{Clients, Counted, TooMany};
 use self::date::DateClock;
+pub use self::descriptors::Crowd;
 pub use self::secured::Secured;
 pub use self::shared::{Limits, Secure, Shared};
 pub use self::trust::Trust;
@@ -55,6 +57,8 @@ pub struct Local {
     pub connections: Arc<Semaphore>,
     /// A permit per handshake under way.
     pub handshakes: Arc<Semaphore>,
+    /// How many descriptors are left.
+    pub crowd: Crowd,
     /// A turn at the costly part of a TLS handshake.
     pub tls_turns: Semaphore,
     /// Its sessions.
@@ -84,6 +88,7 @@ impl Local {
             date: DateClock::default(),
             connections: Arc::new(Semaphore::new(limits.max_connections)),
             handshakes: Arc::new(Semaphore::new(limits.max_handshakes)),
+            crowd: Crowd::new(),
             tls_turns: Semaphore::new(TLS_TURNS),
             tunnels,
             rng: RefCell::new(Rng::with_seed(seed)),

@@ -469,3 +469,35 @@ fn a_bad_chunk_breaks_both_sides_while_the_answer_is_under_way() {
     assert_eq!(heard.recv_timeout(raw::PATIENCE).unwrap(), b"", "no clean end");
     assert_eq!(client.rest().unwrap_or_default(), b"", "no clean end");
 }
+
+#[test]
+fn a_body_that_is_too_large_is_refused() {
+    let (told, heard) = std::sync::mpsc::sync_channel(10);
+    let backend = Backend::start(move |_, mut peer| {
+        while let Some(head) = peer.head() {
+            match field(&head, "content-length") {
+                Some(length) => drop(peer.take(length.parse().unwrap())),
+                None => return told.send(peer.rest().unwrap_or_default()).unwrap(),
+            }
+            peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    });
+    let limits = Limits {
+        max_body_size: Some(1000),
+        ..Limits::default()
+    };
+    let proxy = Proxy::with_limits(&[Rule::new("/", &[backend.address])], limits);
+    let post = |framing: &str| format!("POST / HTTP/1.1\r\nHost: test.example\r\n{framing}\r\n\r\n");
+    let refused = |request: String| {
+        let (code, reason, _) = say(&proxy, request, true);
+        assert_eq!((code, reason.as_deref()), (413, Some("BodyTooLarge")));
+    };
+    refused(post("Content-Length: 1001"));
+    assert_eq!(backend.connections(), 0, "not begun");
+    let chunk = format!("1f4\r\n{}\r\n", "x".repeat(500));
+    refused(post("Transfer-Encoding: chunked") + &chunk + &chunk + "1\r\nx\r\n0\r\n\r\n");
+    let got = heard.recv_timeout(raw::PATIENCE).unwrap();
+    assert!(!got.ends_with(b"0\r\n\r\n"), "a clean end");
+    let (code, ..) = say(&proxy, post("Content-Length: 1000") + &"x".repeat(1000), false);
+    assert_eq!(code, 204);
+}

@@ -90,6 +90,10 @@ fn mistakes_are_named_with_the_remedy() {
             &["must be between '8k' and '16m'"],
         ),
         (
+            load(&["--max-body-size", "1t"]),
+            &["must be a number of bytes such as '65536' or '64k'"],
+        ),
+        (
             load(&["--trusted-proxies", "10.0.0.0/8,load-balancer"]),
             &["'load-balancer'", "must be a network such as '10.0.0.0/8'"],
         ),

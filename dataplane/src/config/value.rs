@@ -61,25 +61,30 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// Parses a size in bytes: `65536`, `64k`, `1m`; 8 KiB to 16 MiB.
+/// Parses the size of a head in bytes: `65536`, `64k`, `1m`; 8 KiB to 16 MiB.
 ///
 /// # Errors
 /// What to write instead.
-pub fn parse_size(text: &str) -> Result<usize, String> {
+pub(super) fn parse_head_size(text: &str) -> Result<usize, String> {
+    match usize::try_from(parse_size(text)?) {
+        Ok(size) if (8 << 10..=16 << 20).contains(&size) => Ok(size),
+        _ => Err("must be between '8k' and '16m'".into()),
+    }
+}
+
+/// Parses a size in bytes: `65536`, `64k`, `1m`, `2g`.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.as_bytes().last() {
         Some(b'k' | b'K') => (&text[..text.len() - 1], 10),
         Some(b'm' | b'M') => (&text[..text.len() - 1], 20),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let size = digits
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| usize::try_from(u64::from(n) << shift).ok());
-    match size {
-        Some(size) if (8 << 10..=16 << 20).contains(&size) => Ok(size),
-        Some(_) => Err("must be between '8k' and '16m'".into()),
-        None => Err("must be a number of bytes such as '65536' or '64k'".into()),
-    }
+    let size = digits.parse::<u32>().map(|number| u64::from(number) << shift);
+    size.map_err(|_| "must be a number of bytes such as '65536' or '64k'".into())
 }
 
 /// Writes a duration the way it is read.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::forwarded::Ends;
 use super::record::Record;
-use crate::error::{Reason, Refusal};
+use crate::error::{Reason, Refusal, Side};
 use crate::local::Local;
 use crate::snapshot::{BackendEntry, Endpoint, EndpointGuard, EndpointSlot, Protocol, RouteEntry};
 use crate::tls::stream::Stream;
@@ -51,7 +51,7 @@ pub enum Purpose {
     Request,
     /// A request that an idle connection has lost.
     Again,
-    /// A session, which begins with HTTP/1.1 on a connection of its own.
+    /// A session, on a connection of its own.
     Session,
 }
 
@@ -102,6 +102,9 @@ impl Dial<'_> {
                 Err(error) => {
                     let reason = error.reason();
                     tracing::debug!(address = %endpoint.address, %error, "endpoint not connected");
+                    if reason.side() != Side::Upstream {
+                        return Err(refuse(reason));
+                    }
                     self.local.shared.metrics.upstream_failed(slot, reason);
                     failed.push(endpoint.address);
                     refusal = refuse(reason);
@@ -132,9 +135,12 @@ impl Dial<'_> {
                 .proxy_header
                 .map(|version| proxy_header::bytes(version, self.ends)),
             tls: protocol.tls.as_deref(),
-            http2: protocol.http2 && self.purpose != Purpose::Session,
+            http2: protocol.http2 && (self.purpose != Purpose::Session || endpoint.may_extend_connect()),
         };
         let stream = connect::connect(way, timeout, silence).await?;
+        if self.local.crowd.is_full(stream.socket()) {
+            return Err(ConnectError::Crowded);
+        }
         self.local
             .shared
             .metrics
@@ -147,6 +153,7 @@ impl Dial<'_> {
 fn refuse(reason: Reason) -> Refusal {
     let detail = match reason {
         Reason::ConnectTimeout => "the backend did not accept a connection in time",
+        Reason::Overloaded => "this proxy has no room for another connection to a backend",
         Reason::UpstreamTlsFailed => "the backend could not be spoken to with TLS",
         _ => "the backend could not be connected",
     };

@@ -42,6 +42,12 @@ pub async fn forward(
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
     let upload = request.body().upload();
     record.set_upload(Rc::clone(&upload));
+    let limit = local.shared.limits.max_body_size;
+    // What says that it is too large is not even begun.
+    if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
+        return Err(too_large());
+    }
+    request.body().bound(limit);
     let mut purpose = Purpose::Request;
     loop {
         let dial = Dial {
@@ -154,6 +160,7 @@ async fn exchange(
             biased;
             answer = &mut answer => return answer.map_err(|mut error| match error.take_message() {
                 Some(request) => Failure::Unsent(Box::new(request)),
+                None if upload.too_large() => Failure::Refused(too_large()),
                 None if upload.failed() => Failure::Refused(Refusal::new(
                     Reason::BadRequest,
                     "the request's body broke off or is not framed properly",
@@ -173,6 +180,13 @@ async fn exchange(
             Refusal::new(Reason::HandshakeTimeout, "the backend did not answer in time")
         }));
     }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(
+        Reason::BodyTooLarge,
+        "the request's body is larger than this proxy takes",
+    )
 }
 
 fn broken() -> Refusal {

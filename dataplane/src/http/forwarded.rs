@@ -2,7 +2,6 @@
 //!
 //! Pure. What a stranger claims is overwritten; what a trusted proxy in front says is kept and gone on from.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,6 +14,8 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// Of which there is none: an address is a value, and so is a host.
+const UNKNOWN: HeaderValue = HeaderValue::from_static("unknown");
 
 /// A peer's address, and the one that it connected to.
 pub type Ends = (SocketAddr, SocketAddr);
@@ -82,30 +83,42 @@ pub fn set(
     trust: &Trust,
 ) {
     let (peer, scheme) = (arrival.ends.0, arrival.scheme());
-    if !trust.is_proxy(peer.ip()) {
-        let is_claim =
-            |name: &&HeaderName| name.as_str().starts_with(X_FORWARDED) || **name == header::FORWARDED;
-        let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
-        for name in &claims {
-            headers.remove(name);
-        }
-    }
-    let peer = peer.ip().to_canonical();
-    append(headers, &FOR, &peer.to_string());
-    append(headers, &header::FORWARDED, &element(peer, host, scheme));
+    let ip = peer.ip().to_canonical();
+    let written = text(ip.to_string());
+    let element = element(&written, ip.is_ipv6(), host, scheme);
     let proto = HeaderValue::from_static(scheme);
-    keep_one(headers, &PROTO, proto, |value| {
-        matches!(value, b"http" | b"https")
-    });
-    keep_one(headers, &HOST, host.clone(), |_| true);
-    let is_port = |value: &[u8]| value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
-    keep_one(
-        headers,
-        &PORT,
-        HeaderValue::from(arrival.port.unwrap_or_else(|| port(host, scheme))),
-        is_port,
-    );
-    headers.insert(REAL_IP, text(client.ip().to_canonical().to_string()));
+    let port = HeaderValue::from(arrival.port.unwrap_or_else(|| port(host, scheme)));
+    let real = match client == peer {
+        true => written.clone(),
+        false => text(client.ip().to_canonical().to_string()),
+    };
+    headers.insert(REAL_IP, real);
+    if trust.is_proxy(peer.ip()) {
+        append(headers, &header::FORWARDED, element);
+        append(headers, &FOR, written);
+        keep_one(headers, &PROTO, proto, |value| {
+            matches!(value, b"http" | b"https")
+        });
+        keep_one(headers, &HOST, host.clone(), |_| true);
+        keep_one(headers, &PORT, port, |value| {
+            value.len() <= 5 && value.iter().all(u8::is_ascii_digit)
+        });
+        return;
+    }
+    let is_claim = |name: &&HeaderName| name.as_str().starts_with(X_FORWARDED);
+    let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
+    for name in &claims {
+        headers.remove(name);
+    }
+    for (name, value) in [
+        (header::FORWARDED, element),
+        (FOR, written),
+        (PROTO, proto),
+        (HOST, host.clone()),
+        (PORT, port),
+    ] {
+        headers.insert(name, value);
+    }
 }
 
 /// The port that the client connected to, as far as it knows: a load balancer in front may have another than we.
@@ -117,17 +130,17 @@ fn port(host: &HeaderValue, scheme: &str) -> u16 {
 }
 
 /// Adds to a list, of all whose lines one becomes.
-fn append(headers: &mut HeaderMap, name: &HeaderName, entry: &str) {
-    let lines = headers.get_all(name).iter();
-    let mut list: Vec<u8> = lines
-        .map(HeaderValue::as_bytes)
-        .collect::<Vec<_>>()
-        .join(&b", "[..]);
-    if !list.is_empty() {
-        list.extend_from_slice(b", ");
-    }
-    list.extend_from_slice(entry.as_bytes());
-    let list = HeaderValue::from_bytes(&list).unwrap_or_else(|_| text(entry.to_owned()));
+fn append(headers: &mut HeaderMap, name: &HeaderName, entry: HeaderValue) {
+    let lines = headers.get_all(name).iter().filter(|line| !line.is_empty());
+    let mut list: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+    let list = match list.is_empty() {
+        true => entry,
+        false => {
+            list.push(entry.as_bytes());
+            // What was made of values is a value.
+            HeaderValue::from_bytes(&list.join(&b", "[..])).unwrap_or(entry)
+        }
+    };
     headers.insert(name, list);
 }
 
@@ -139,20 +152,22 @@ fn keep_one(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, is_rig
 }
 
 /// An element of `Forwarded`. A host never has a quote in it: [`target`](super::target) saw to that.
-fn element(peer: IpAddr, host: &HeaderValue, scheme: &str) -> String {
-    let mut value = match peer {
-        IpAddr::V4(ip) => format!("for={ip}"),
-        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
-    };
-    if let Ok(host) = host.to_str() {
-        let _ = write!(value, ";host=\"{host}\"");
-    }
-    let _ = write!(value, ";proto={scheme}");
-    value
+fn element(peer: &HeaderValue, is_ipv6: bool, host: &HeaderValue, scheme: &str) -> HeaderValue {
+    let (before, after) = if is_ipv6 { ("for=\"[", "]\"") } else { ("for=", "") };
+    let parts: [&[u8]; 7] = [
+        before.as_bytes(),
+        peer.as_bytes(),
+        after.as_bytes(),
+        b";host=\"",
+        host.as_bytes(),
+        b"\";proto=",
+        scheme.as_bytes(),
+    ];
+    HeaderValue::from_bytes(&parts.concat()).unwrap_or(UNKNOWN)
 }
 
 fn text(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::try_from(value).unwrap_or(UNKNOWN)
 }
 
 #[cfg(test)]

@@ -10,11 +10,10 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::descriptors::Crowd;
 use super::{proxy_protocol, tls};
 use crate::downstream;
 use crate::http::forwarded::{Arrival, Ends};
-use crate::local::{Local, Seat};
+use crate::local::{Crowd, Local, Seat};
 use crate::tls::stream::Stream;
 use crate::upstream::connect;
 
@@ -41,7 +40,7 @@ pub async fn run(
     let mut left = leaving.clone();
     let accept = async {
         let mut pause = PAUSES.0;
-        let crowd = Crowd::new();
+        let crowd = local.crowd;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -62,6 +61,8 @@ pub async fn run(
                     tokio::task::spawn_local(Box::pin(welcome(
                         local, stream, peer, entrance, leaving, permit,
                     )));
+                    // However many knock, those who are here have their turn.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     local.shared.metrics.accept_failed();

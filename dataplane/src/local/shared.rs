@@ -32,6 +32,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Bytes of a request's body that must come, on average, in each second that they are waited for.
     pub min_upload_rate: u32,
+    /// Largest body of a request in bytes.
+    pub max_body_size: Option<u64>,
     /// Largest head of a request or answer in bytes, at least 8,192.
     pub max_head_size: usize,
     /// Time for a client to finish its TLS handshake.
@@ -56,6 +58,7 @@ impl Default for Limits {
             keepalive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
             min_upload_rate: 100,
+            max_body_size: None,
             max_head_size: 64 << 10,
             tls_timeout: Duration::from_secs(10),
             silence: Silence {

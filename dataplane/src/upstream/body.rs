@@ -25,6 +25,8 @@ pub struct Upload {
     bytes: Cell<u64>,
     done: Cell<bool>,
     failed: Cell<bool>,
+    /// Most bytes that it may have.
+    limit: Cell<Option<u64>>,
     starved: Cell<Option<Instant>>,
     waited: Cell<Duration>,
     progress: Cell<Instant>,
@@ -44,6 +46,11 @@ impl Upload {
     /// The body broke off, or its framing is wrong: the client's fault.
     pub fn failed(&self) -> bool {
         self.failed.get()
+    }
+
+    /// It broke off because it has more bytes than it may have.
+    pub fn too_large(&self) -> bool {
+        self.limit.get().is_some_and(|limit| self.bytes.get() > limit)
     }
 
     /// The client's next byte is what everything waits for.
@@ -89,6 +96,9 @@ pub enum UploadError {
     /// Its connection is gone, or its framing is wrong.
     #[error(transparent)]
     Client(#[from] hyper::Error),
+    /// It is larger than it may be.
+    #[error("the body is too large")]
+    TooLarge,
     /// Its stream was reset, as if nothing had been wrong.
     #[error("the stream was reset before its end")]
     Reset,
@@ -129,6 +139,7 @@ impl RequestBody {
             bytes: Cell::new(0),
             done: Cell::new(incoming.is_none()),
             failed: Cell::new(false),
+            limit: Cell::new(None),
             starved: Cell::new(None),
             waited: Cell::new(Duration::ZERO),
             progress: Cell::new(Instant::now()),
@@ -144,6 +155,11 @@ impl RequestBody {
     /// Nothing of it is taken before the gate opens.
     pub fn hold(&mut self, gate: Gate) {
         self.gate = Some(gate);
+    }
+
+    /// It breaks off where it becomes larger than `limit` bytes.
+    pub fn bound(&self, limit: Option<u64>) {
+        self.upload.limit.set(limit);
     }
 
     /// Its facts, which outlive it.
@@ -182,6 +198,10 @@ impl Body for RequestBody {
                 Ok(data) => {
                     this.upload.bytes.set(this.upload.bytes.get() + data.len() as u64);
                     this.upload.progress.set(Instant::now());
+                    if this.upload.too_large() {
+                        this.upload.failed.set(true);
+                        return Poll::Ready(Some(Err(UploadError::TooLarge)));
+                    }
                     this.upload
                         .done
                         .set(this.incoming.as_ref().is_some_and(Body::is_end_stream));

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
@@ -19,6 +20,9 @@ pub enum ConnectError {
     /// The system's answer.
     #[error("{0}")]
     Failed(#[from] io::Error),
+    /// The process has hardly any descriptors left.
+    #[error("no descriptors are left")]
+    Crowded,
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -31,11 +35,19 @@ impl ConnectError {
     /// The reason to answer with.
     pub fn reason(&self) -> Reason {
         match self {
+            Self::Failed(error) if is_ours(error) => Reason::Overloaded,
             Self::Failed(_) => Reason::ConnectFailed,
+            Self::Crowded => Reason::Overloaded,
             Self::Timeout(_) => Reason::ConnectTimeout,
             Self::Tls(_) => Reason::UpstreamTlsFailed,
         }
     }
+}
+
+/// The system refused us, not the endpoint: no descriptor or no port is left.
+fn is_ours(error: &io::Error) -> bool {
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 /// The way to an endpoint.
