@@ -39,7 +39,8 @@ async function closed() {
 
 function connect({ address, port, host, path, subprotocols, compress, headers, ca }) {
   inbox = [];
-  ws = new WebSocket(`${ca ? 'wss' : 'ws'}://${address}:${port}${path}`, subprotocols || [], {
+  const authority = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  ws = new WebSocket(`${ca ? 'wss' : 'ws'}://${authority}${path}`, subprotocols || [], {
     headers: { ...headers, Host: host },
     perMessageDeflate: compress ? { threshold: 0 } : false,
     maxPayload: 64 << 20,

@@ -1,6 +1,6 @@
 //! The two parts of the product alone, without `holdfast serve` around them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
@@ -44,6 +44,19 @@ impl Parts {
     /// # Errors
     /// When they do not come up.
     pub async fn start(manifests: Manifests, workers: usize, arguments: &[&str]) -> Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), manifests, workers, arguments).await
+    }
+
+    /// The same at an address.
+    ///
+    /// # Errors
+    /// When they do not come up.
+    pub async fn start_at(
+        ip: IpAddr,
+        manifests: Manifests,
+        workers: usize,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let run_dir = TempDir::with_prefix("holdfast-run-")?;
         let socket = run_dir.path().join("holdfast.sock");
         let mut command = Command::new(binaries::find(CONTROLLER)?);
@@ -51,7 +64,7 @@ impl Parts {
         command.arg("--socket").arg(&socket);
         Ok(Self {
             controller: Child::start(command)?,
-            dataplane: DataPlane::start(&socket, run_dir.path(), workers, arguments).await?,
+            dataplane: DataPlane::start(ip, &socket, run_dir.path(), workers, arguments).await?,
             _manifests: manifests,
             _run_dir: run_dir,
         })
@@ -65,12 +78,20 @@ impl Parts {
 }
 
 impl DataPlane {
-    async fn start(socket: &Path, run_dir: &Path, workers: usize, arguments: &[&str]) -> Result<Self> {
+    async fn start(
+        ip: IpAddr,
+        socket: &Path,
+        run_dir: &Path,
+        workers: usize,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let anywhere = SocketAddr::new(ip, 0).to_string();
         let mut command = Command::new(binaries::find(DATAPLANE)?);
         command.arg("--socket").arg(socket);
         command.arg("--run-dir").arg(run_dir);
-        command.args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
-        command.args(["--admin", "127.0.0.1:0"]);
+        for flag in ["--http", "--https", "--admin"] {
+            command.args([flag, &anywhere]);
+        }
         command.args(["--workers", &workers.to_string()]).args(arguments);
         let mut process = Child::start(command)?;
         let ready = process.announced("ready ", SOON).await?;

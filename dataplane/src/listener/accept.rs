@@ -49,7 +49,9 @@ pub async fn run(
                     let Ok(permit) = Arc::clone(&local.connections).acquire_owned().await else {
                         return;
                     };
-                    if connect::tune(&stream, local.shared.limits.silence).is_err() {
+                    if let Err(error) = connect::tune(&stream, local.shared.limits.silence) {
+                        local.shared.metrics.accept_failed();
+                        tracing::debug!(%peer, %error, "connection lost before it was served");
                         continue;
                     }
                     if crowd.holds_back(&stream) {

@@ -86,7 +86,8 @@ pub async fn connect(way: Approach<'_>, timeout: Duration, silence: Silence) -> 
 /// What the kernel does about peers that are silent.
 #[derive(Clone, Copy, Debug)]
 pub struct Silence {
-    /// Time after which it asks whether they are still there; four more questions follow in the same time again.
+    /// Time after which it asks whether they are still there; four more questions follow in the same time again, or one
+    /// each second. Counted in whole seconds.
     pub keepalive: Duration,
     /// How long they may leave unacknowledged what was sent (RFC 5482); the kernel's own limit if `None`. Counts for
     /// peers as well that acknowledge and take nothing.
@@ -103,8 +104,11 @@ pub fn tune(stream: &TcpStream, silence: Silence) -> io::Result<()> {
     if silence.user_timeout.is_some() {
         socket.set_tcp_user_timeout(silence.user_timeout)?;
     }
+    // The kernel counts in whole seconds, and takes no zero.
+    let whole = |time: Duration| time.max(Duration::from_secs(1));
     let probes = TcpKeepalive::new()
-        .with_time(silence.keepalive)
-        .with_interval(silence.keepalive / 4);
+        .with_time(whole(silence.keepalive))
+        .with_interval(whole(silence.keepalive / 4))
+        .with_retries(4);
     socket.set_tcp_keepalive(&probes)
 }

@@ -16,6 +16,7 @@ mod replicas;
 mod same_table;
 mod setting;
 mod tools;
+mod vanished;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         replicas::trials,
         hostile::trials,
         outage::trials,
+        vanished::trials,
     ];
     match trial::run(|| themes.into_iter().flat_map(|trials| trials()).collect()) {
         Ok(conclusion) => conclusion.exit_code(),

@@ -158,17 +158,21 @@ async fn a_client_has_as_many_connections_as_it_may() -> Result<()> {
     let held: Vec<_> =
         join_all((0..100).map(|number| connect(if number % 2 == 0 { plain } else { secure }))).await;
     let held: Vec<TcpStream> = held.into_iter().collect::<std::io::Result<_>>()?;
-    // Some may be on their way still; once they are in, there is no room for one more.
-    until_true("the limit", SOON, || async {
-        http::get(plain, "calm.test", "/").await.is_err()
-    })
-    .await?;
+    // Some may be on their way still; asked before they are in, we would take the place of one.
+    let admin = stage.dataplane.admin;
+    admin
+        .until_metric("holdfast_worker_connections", &[], SOON, |count| count == 100.0)
+        .await?;
+    ensure!(
+        http::get(plain, "calm.test", "/").await.is_err(),
+        "there is room for one more"
+    );
     drop(held);
     until_true("room again", SOON, || async {
         http::get(plain, "calm.test", "/").await.is_ok()
     })
     .await?;
-    let metrics = stage.dataplane.admin.metrics().await?;
+    let metrics = admin.metrics().await?;
     ensure!(
         metrics.sum("holdfast_connections_refused_total", &[]) >= 1.0,
         "none is counted"

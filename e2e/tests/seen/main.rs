@@ -13,6 +13,7 @@ mod floods;
 mod http_beside_websocket;
 mod idle;
 mod interop;
+mod ipv6;
 mod kill;
 mod metrics_reference;
 mod plain_http;
