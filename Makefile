@@ -36,7 +36,7 @@ test-cluster: kube-tools ## Install the chart on a real cluster, and change ever
 		"$$(ls -t "$${CARGO_TARGET_DIR:-$(CURDIR)/target}"/debug/deps/real_cluster-* | grep -v '\.d$$' | head -n 1)" --nocapture
 
 .PHONY: lint
-lint: advisories ## Formatter, clippy and rustdoc, warnings denied
+lint: advisories fuzz-check ## Formatter, clippy and rustdoc, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
@@ -46,6 +46,13 @@ lint: advisories ## Formatter, clippy and rustdoc, warnings denied
 advisories:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check advisories; \
 	else echo "advisories: not checked, because cargo-deny is not installed (cargo install cargo-deny)"; fi
+
+# Running it takes a nightly compiler: `cargo +nightly fuzz run framing` in dataplane. The same versions as everywhere.
+.PHONY: fuzz-check
+fuzz-check: ## Compile the fuzz target
+	@command -v c++ >/dev/null || { echo "c++ is missing: the fuzz target's runtime needs it (apt-get install g++)" >&2; exit 1; }
+	cp Cargo.lock dataplane/fuzz/Cargo.lock
+	RUSTFLAGS="-D warnings" $(CARGO) check --manifest-path dataplane/fuzz/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/fuzz"
 
 .PHONY: crds
 crds: ## Write the custom resource definitions, for kubectl and for the chart, from the Rust types
