@@ -71,9 +71,9 @@ impl Default for Metrics {
 
 impl Metrics {
     /// A plain request was answered, by a backend or (with a reason) by us.
-    pub fn request(&self, route: Option<&RouteEntry>, status: u16, _reason: Option<Reason>, took: Duration) {
+    pub fn request(&self, route: Option<&RouteEntry>, status: u16, reason: Option<Reason>, took: Duration) {
         let series = self.route(route);
-        series.requests.add(status);
+        series.requests.add((status, reason));
         series.request_duration.observe(took.as_secs_f64());
     }
 

@@ -145,8 +145,7 @@ async fn a_table_makes_it_ready_and_a_signal_ends_it() {
     );
     assert!(ask(admin, "x", "/readyz").await.starts_with("HTTP/1.1 200"));
     let metrics = ask(admin, "x", "/metrics").await;
-    let count =
-        r#"holdfast_http_requests_total{route_namespace="prod",route="chat",rule="main",code="200"} 1"#;
+    let count = r#"holdfast_http_requests_total{route_namespace="prod",route="chat",rule="main",code="200",reason=""} 1"#;
     assert!(metrics.lines().any(|line| line == count), "{metrics}");
 
     plane.signal(Signal::TERM);

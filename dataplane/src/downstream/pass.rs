@@ -54,12 +54,12 @@ pub(super) async fn pass(
         let (response, lease) = forward::forward(local, &route, request, ends, record).await?;
         return Ok(Passed::Answered(response, lease));
     };
-    Ok(
-        match exchange::request_websocket(local, &route, &offer, request, ends, record).await? {
-            Answer::Switched(response, pending) => Passed::Switched(response, pending),
-            Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
-        },
-    )
+    // Rare beside requests, whose future would be several times as large with all of this in it.
+    let asked = exchange::request_websocket(local, &route, &offer, request, ends, record);
+    Ok(match Box::pin(asked).await? {
+        Answer::Switched(response, pending) => Passed::Switched(response, pending),
+        Answer::Declined(response, lease) => Passed::Answered(forward::check(response)?, lease),
+    })
 }
 
 /// The route that takes a request.

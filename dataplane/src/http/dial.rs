@@ -137,7 +137,8 @@ impl Dial<'_> {
             tls: protocol.tls.as_deref(),
             http2: protocol.http2 && (self.purpose != Purpose::Session || endpoint.may_extend_connect()),
         };
-        let stream = connect::connect(way, timeout, silence).await?;
+        // Most requests find an idle one; see also `downstream::pass`.
+        let stream = Box::pin(connect::connect(way, timeout, silence)).await?;
         if self.local.crowd.is_full(stream.socket()) {
             return Err(ConnectError::Crowded);
         }

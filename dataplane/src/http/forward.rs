@@ -88,9 +88,12 @@ async fn connect(
         Way::Idle(connection) => connection,
         Way::Fresh(stream) => {
             let max_head = local.shared.limits.max_head_size;
-            Connection::open(stream, &dialed.endpoint, &dialed.protocol, max_head)
-                .await
-                .map_err(|_| broken())?
+            let opened = Connection::open(stream, &dialed.endpoint, &dialed.protocol, max_head);
+            Box::pin(opened).await.map_err(|_| {
+                let refusal = broken();
+                local.shared.metrics.upstream_failed(&dialed.slot, refusal.reason);
+                refusal
+            })?
         }
     };
     Ok((connection, dialed.slot, dialed.guard))

@@ -29,9 +29,21 @@ pub struct Arrival {
     pub port: Option<u16>,
     /// Its TLS handshake, if there was one.
     pub secured: Option<Secured>,
+    /// The client's address, written once for all its requests.
+    written: HeaderValue,
 }
 
 impl Arrival {
+    /// A connection.
+    pub fn new(ends: Ends, port: Option<u16>, secured: Option<Secured>) -> Self {
+        Self {
+            ends,
+            port,
+            secured,
+            written: text(ends.0.ip().to_canonical().to_string()),
+        }
+    }
+
     /// The scheme on our own connection.
     pub fn scheme(&self) -> &'static str {
         match self.secured {
@@ -83,9 +95,8 @@ pub fn set(
     trust: &Trust,
 ) {
     let (peer, scheme) = (arrival.ends.0, arrival.scheme());
-    let ip = peer.ip().to_canonical();
-    let written = text(ip.to_string());
-    let element = element(&written, ip.is_ipv6(), host, scheme);
+    let written = arrival.written.clone();
+    let element = element(&written, peer.ip().to_canonical().is_ipv6(), host, scheme);
     let proto = HeaderValue::from_static(scheme);
     let port = HeaderValue::from(arrival.port.unwrap_or_else(|| port(host, scheme)));
     let real = match client == peer {
@@ -209,11 +220,7 @@ mod tests {
             ("10.0.0.9:1", &[HTTPS, HTTP], false),
             ("192.0.2.7:1", &[HTTPS], false),
         ] {
-            let arrival = Arrival {
-                ends: (at(peer), at("10.0.0.1:8080")),
-                port: None,
-                secured: None,
-            };
+            let arrival = Arrival::new((at(peer), at("10.0.0.1:8080")), None, None);
             assert_eq!(
                 arrival.is_secure(&map(fields), &trust()),
                 expected,
@@ -226,11 +233,7 @@ mod tests {
         let mut headers = map(fields);
         let client = client(&headers, at(peer), &trust());
         let host = HeaderValue::from_static("chat.example:8080");
-        let arrival = Arrival {
-            ends: (at(peer), at("10.0.0.1:8080")),
-            port: None,
-            secured: None,
-        };
+        let arrival = Arrival::new((at(peer), at("10.0.0.1:8080")), None, None);
         set(&mut headers, &arrival, client, &host, &trust());
         headers
     }

@@ -117,7 +117,7 @@ async fn welcome(
             None => return,
         },
     };
-    let arrival = Arrival { ends, port, secured };
+    let arrival = Arrival::new(ends, port, secured);
     downstream::serve(local, stream, arrival, leaving, seat).await;
 }
 
@@ -158,7 +158,7 @@ async fn ends(local: &Local, stream: &mut TcpStream, peer: SocketAddr) -> Option
         Ok(None) => Some(own),
         Err(error) => {
             tracing::debug!(%peer, %error, "connection refused");
-            local.shared.metrics.accept_failed();
+            local.shared.metrics.connection_refused("proxy_header");
             None
         }
     }

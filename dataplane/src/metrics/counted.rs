@@ -10,8 +10,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::time::Instant;
 
 use super::encode::Page;
-use super::series::{BackendKey, BackendSessions};
+use super::series::{BackendKey, BackendSessions, Counts};
 use super::{Metrics, PushResult};
+use crate::error::Reason;
 
 /// Names and values.
 type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
@@ -19,6 +20,22 @@ type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 /// Labels of a route.
 fn route([namespace, name, rule]: &[String; 3]) -> Labels<'_, 3> {
     [("route_namespace", namespace), ("route", name), ("rule", rule)]
+}
+
+/// Labels of an answer on a route.
+type Answer<'a> = (Labels<'a, 3>, [(&'static str, String); 2]);
+
+/// Rows by status and reason.
+fn answers<'a>(
+    key: &'a [String; 3],
+    counts: &Counts<(u16, Option<Reason>)>,
+) -> impl Iterator<Item = (Answer<'a>, u64)> {
+    let rows = counts.read().into_iter();
+    rows.map(move |((code, reason), count)| {
+        let reason = reason.map_or("", |reason| reason.as_str());
+        let answer = [("code", code.to_string()), ("reason", reason.to_owned())];
+        ((route(key), answer), count)
+    })
 }
 
 /// A route, a backend, and the sessions between them.
@@ -49,11 +66,14 @@ impl Collector for Counted {
 impl Counted {
     fn routes(&self, page: &mut Page<'_>) -> Result {
         let routes = self.0.routes.read(Instant::now());
-        let requests = routes.iter().flat_map(|(key, series)| {
-            let rows = series.requests.read().into_iter();
-            rows.map(move |(code, count)| ((route(key), [("code", code.to_string())]), count))
-        });
-        page.counter("http_requests", "Requests other than upgrade attempts", requests)?;
+        let requests = routes
+            .iter()
+            .flat_map(|(key, series)| answers(key, &series.requests));
+        page.counter(
+            "http_requests",
+            "Requests other than upgrade attempts; the reason is empty where the backend answered",
+            requests,
+        )?;
         page.histogram(
             "http_request_duration_seconds",
             "From a request's head to the end of its answer, upgrade attempts left out",
@@ -61,19 +81,9 @@ impl Counted {
                 .iter()
                 .map(|(key, series)| (route(key), &series.request_duration)),
         )?;
-        let handshakes = routes.iter().flat_map(|(key, series)| {
-            let rows = series.handshakes.read().into_iter();
-            rows.map(move |((code, reason), count)| {
-                let reason = reason.map_or("", |reason| reason.as_str());
-                (
-                    (
-                        route(key),
-                        [("code", code.to_string()), ("reason", reason.to_owned())],
-                    ),
-                    count,
-                )
-            })
-        });
+        let handshakes = routes
+            .iter()
+            .flat_map(|(key, series)| answers(key, &series.handshakes));
         page.counter(
             "handshakes",
             "Upgrade attempts; the reason is empty where the backend answered",

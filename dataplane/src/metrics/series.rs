@@ -47,8 +47,8 @@ pub(super) fn latency() -> Histogram {
 /// What is counted of one route; its label set is a namespace, a name and a rule.
 #[derive(Debug)]
 pub struct RouteSeries {
-    /// Plain requests by status.
-    pub(super) requests: Counts<u16>,
+    /// Plain requests by status, and why it was ours.
+    pub(super) requests: Counts<(u16, Option<Reason>)>,
     pub(super) request_duration: Histogram,
     /// Upgrade attempts by status and reason.
     pub(super) handshakes: Counts<(u16, Option<Reason>)>,

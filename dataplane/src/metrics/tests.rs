@@ -60,8 +60,8 @@ fn counts_carry_the_names_and_labels_of_the_reference() {
     let r = r#"route_namespace="prod",route="chat",rule="main""#;
     let none = r#"route_namespace="",route="",rule="""#;
     for line in [
-        format!(r#"holdfast_http_requests_total{{{r},code="200"}} 2"#),
-        format!(r#"holdfast_http_requests_total{{{none},code="404"}} 1"#),
+        format!(r#"holdfast_http_requests_total{{{r},code="200",reason=""}} 2"#),
+        format!(r#"holdfast_http_requests_total{{{none},code="404",reason="NoRoute"}} 1"#),
         format!(r#"holdfast_http_request_duration_seconds_count{{{r}}} 2"#),
         format!(r#"holdfast_handshakes_total{{{r},code="101",reason=""}} 1"#),
         format!(r#"holdfast_handshakes_total{{{r},code="504",reason="HandshakeTimeout"}} 1"#),
@@ -141,5 +141,5 @@ fn a_new_version_of_a_route_goes_on_with_its_counts() {
     for _ in 0..2 {
         metrics.request(Some(&entry("main")), 200, None, Duration::ZERO);
     }
-    assert!(text(&metrics).contains(r#"rule="main",code="200"} 2"#));
+    assert!(text(&metrics).contains(r#"rule="main",code="200",reason=""} 2"#));
 }
