@@ -52,7 +52,7 @@ pub enum Reason {
     Draining,
     /// As many handshakes are under way as this worker takes at a time.
     HandshakeLimit,
-    /// This process has hardly any descriptors left, or the system no ports.
+    /// This process has hardly any descriptors left.
     Overloaded,
     /// No endpoint could be connected.
     ConnectFailed,

@@ -5,7 +5,6 @@ mod account;
 mod carrier;
 mod clients;
 mod date;
-mod descriptors;
 mod secured;
 mod shared;
 mod trust;
@@ -23,12 +22,12 @@ pub use self::account::SessionContext;
 pub use self::carrier::{Carried, Carrier, Place};
 pub use self::clients::{Clients, Counted, TooMany};
 use self::date::DateClock;
-pub use self::descriptors::Crowd;
 pub use self::secured::Secured;
 pub use self::shared::{Limits, Secure, Shared};
 pub use self::trust::Trust;
 use crate::metrics::WorkerReport;
 use crate::tunnel::{TableSettings, Target, TunnelTable};
+use crate::upstream::descriptors::Crowd;
 use crate::upstream::pool::Pool;
 
 /// Signatures for TLS handshakes that are made before everybody else has had a turn.
@@ -88,7 +87,7 @@ impl Local {
             date: DateClock::default(),
             connections: Arc::new(Semaphore::new(limits.max_connections)),
             handshakes: Arc::new(Semaphore::new(limits.max_handshakes)),
-            crowd: Crowd::new(),
+            crowd: Crowd::by_limit(),
             tls_turns: Semaphore::new(TLS_TURNS),
             tunnels,
             rng: RefCell::new(Rng::with_seed(seed)),

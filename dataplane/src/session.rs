@@ -117,9 +117,9 @@ impl Session {
         let both_told = Side::BOTH
             .iter()
             .all(|side| self.direction(*side).told != Told::Nothing);
-        if both_told {
-            // Its Close, or ours, said all there is to say: as good as the end of its stream.
-            // Nothing more can be told to it.
+        if both_told || self.direction(from).told == Told::PeerClose {
+            // Its Close, or ours, said all there is to say: as good as the end of its stream. A backend of HTTP/2 that
+            // has closed resets the other half. Nothing more can be told to it.
             self.direction_mut(from.other()).fin_sent = true;
         } else {
             self.force(Outcome::Reset);

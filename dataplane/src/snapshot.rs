@@ -20,6 +20,7 @@ use self::shards::Shards;
 use crate::metrics::{BackendSeries, RouteSeries};
 use crate::tls::certificate::CertificateSlot;
 use crate::tls::client::Client;
+use crate::tls::stream::Stream;
 use crate::tunnel::{Standing, Target};
 
 /// One version of the table, ready to match. Cheap to clone: everything inside is shared, and a
@@ -139,6 +140,13 @@ pub struct Protocol {
     pub http2: bool,
     /// A header in front of all says who the client is.
     pub proxy_header: Option<ProxyVersion>,
+}
+
+impl Protocol {
+    /// Whether HTTP/2 is what is spoken on a connection that was made like this: over TLS the endpoint has chosen.
+    pub fn speaks_http2(&self, stream: &Stream) -> bool {
+        self.http2 && (self.tls.is_none() || stream.speaks_http2())
+    }
 }
 
 /// The changing endpoints of one Service port. Routes point here; an EndpointSlice's churn is one

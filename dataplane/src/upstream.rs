@@ -4,6 +4,7 @@ pub mod balance;
 pub mod body;
 pub mod connect;
 pub mod connection;
+pub mod descriptors;
 pub mod gate;
 mod http2;
 pub mod lease;

@@ -36,6 +36,10 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
+/// A Close with 1000, and a small message, as backends send them.
+const CLOSE: &[u8] = &[0x88, 2, 0x03, 0xE8];
+const TICK: &[u8] = b"\x81\x1ethirty bytes make a small tick";
+
 /// What a backend tells the test.
 #[derive(Debug)]
 enum Event {
@@ -45,6 +49,8 @@ enum Event {
     Ended(Vec<u8>),
     /// A stream was reset.
     Reset(Option<Reason>),
+    /// So many messages were sent before nobody took any more.
+    Ticked(usize),
     /// A connection is over.
     Closed,
 }
@@ -92,7 +98,7 @@ impl Backend {
     /// What became of a stream; other events are passed over.
     async fn told(&mut self) -> Event {
         loop {
-            if let event @ (Event::Ended(_) | Event::Reset(_)) = self.next().await {
+            if let event @ (Event::Ended(_) | Event::Reset(_) | Event::Ticked(_)) = self.next().await {
                 return event;
             }
         }
@@ -174,6 +180,21 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>, body: h2::RecvStre
             let mut got = Vec::new();
             stream.read_to_end(&mut got).await.unwrap();
             tell.try_send(Event::Ended(got)).unwrap();
+        }
+        "/closes" => {
+            // Dropped with its other half open, it is reset with NO_ERROR.
+            stream.write_all(CLOSE).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+        "/ticks" => {
+            let mut ticks = 0;
+            while let Ok(wrote) = timeout(Duration::from_secs(1), stream.write_all(TICK)).await {
+                wrote.unwrap();
+                ticks += 1;
+            }
+            tell.try_send(Event::Ticked(ticks)).unwrap();
+            // The one that was under way may be there in part.
+            std::future::pending().await
         }
         "/resets" => {
             stream.write_all(b"\x81\x05ready").await.unwrap();
@@ -468,6 +489,46 @@ async fn ends_and_resets_pass_both_ways() {
     let rest = timeout(PATIENCE, stream.read_to_end(&mut vec![])).await.unwrap();
     assert!(rest.is_err(), "a clean end");
     assert_eq!(proxy.record()["ended_by"], "upstream");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_close_before_the_reset_of_the_other_half_arrives() {
+    let backend = Backend::start(true, None).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).protocol(h2c())]);
+    for _ in 0..20 {
+        let mut stream = raw(&proxy, "/closes").await;
+        assert_eq!(read(&mut stream, 4).await, CLOSE);
+        stream
+            .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
+            .await
+            .unwrap();
+        let mut rest = vec![];
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(ended.unwrap(), 0);
+        let record = proxy.record();
+        assert_eq!(
+            (&record["outcome"], &record["ended_by"]),
+            (&"closed".into(), &"upstream".into()),
+            "{record}"
+        );
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_small_messages_slowly_loses_none() {
+    let mut backend = Backend::start(true, None).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).protocol(h2c())]);
+    let mut stream = raw(&proxy, "/ticks").await;
+    let Event::Ticked(ticks) = backend.told().await else {
+        panic!("the stream broke");
+    };
+    assert!(ticks > 10_000, "{ticks}");
+    let mut got = vec![0; ticks * TICK.len()];
+    let read = timeout(PATIENCE, stream.read_exact(&mut got)).await;
+    read.expect("all of them in time").unwrap();
+    assert!(got.chunks(TICK.len()).all(|tick| tick == TICK));
     proxy.stop().await;
 }
 

@@ -53,6 +53,8 @@ pub enum Purpose {
     Again,
     /// A session, on a connection of its own.
     Session,
+    /// The same after an endpoint has said that it takes none over HTTP/2: over HTTP/1.1, whichever is picked.
+    SessionOverHttp1,
 }
 
 /// What to connect, and until when.
@@ -89,11 +91,12 @@ impl Dial<'_> {
             }
             record.set_endpoint(slot, endpoint.address);
             let guard = EndpointGuard::new(&endpoint);
-            match self.connect(pick.backend, &endpoint).await {
+            let protocol = self.protocol(pick.backend, &endpoint);
+            match self.connect(pick.backend, &protocol, &endpoint).await {
                 Ok(way) => {
                     return Ok(Dialed {
                         slot: Arc::clone(slot),
-                        protocol: pick.backend.protocol.clone(),
+                        protocol,
                         endpoint,
                         guard,
                         way,
@@ -103,6 +106,8 @@ impl Dial<'_> {
                     let reason = error.reason();
                     tracing::debug!(address = %endpoint.address, %error, "endpoint not connected");
                     if reason.side() != Side::Upstream {
+                        // For those who come next.
+                        self.local.pool.clear();
                         return Err(refuse(reason));
                     }
                     self.local.shared.metrics.upstream_failed(slot, reason);
@@ -114,8 +119,23 @@ impl Dial<'_> {
         Err(refusal)
     }
 
-    async fn connect(&self, backend: &BackendEntry, endpoint: &Arc<Endpoint>) -> Result<Way, ConnectError> {
-        let protocol = &backend.protocol;
+    /// How the endpoint is spoken to for this purpose.
+    fn protocol(&self, backend: &BackendEntry, endpoint: &Endpoint) -> Protocol {
+        let mut protocol = backend.protocol.clone();
+        protocol.http2 &= match self.purpose {
+            Purpose::Request | Purpose::Again => true,
+            Purpose::Session => endpoint.may_extend_connect(),
+            Purpose::SessionOverHttp1 => false,
+        };
+        protocol
+    }
+
+    async fn connect(
+        &self,
+        backend: &BackendEntry,
+        protocol: &Protocol,
+        endpoint: &Arc<Endpoint>,
+    ) -> Result<Way, ConnectError> {
         // A connection that is kept was not begun with this client's PROXY header.
         if self.purpose == Purpose::Request
             && protocol.proxy_header.is_none()
@@ -135,13 +155,11 @@ impl Dial<'_> {
                 .proxy_header
                 .map(|version| proxy_header::bytes(version, self.ends)),
             tls: protocol.tls.as_deref(),
-            http2: protocol.http2 && (self.purpose != Purpose::Session || endpoint.may_extend_connect()),
+            http2: protocol.http2,
+            crowd: self.local.crowd,
         };
         // Most requests find an idle one; see also `downstream::pass`.
         let stream = Box::pin(connect::connect(way, timeout, silence)).await?;
-        if self.local.crowd.is_full(stream.socket()) {
-            return Err(ConnectError::Crowded);
-        }
         self.local
             .shared
             .metrics

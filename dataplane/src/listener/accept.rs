@@ -13,9 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::{proxy_protocol, tls};
 use crate::downstream;
 use crate::http::forwarded::{Arrival, Ends};
-use crate::local::{Crowd, Local, Seat};
+use crate::local::{Local, Seat};
 use crate::tls::stream::Stream;
 use crate::upstream::connect;
+use crate::upstream::descriptors::Crowd;
 
 /// First and longest pause after the system ran out of descriptors or memory.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

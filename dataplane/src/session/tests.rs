@@ -253,6 +253,14 @@ fn a_reset_is_passed_on_unless_all_is_said() {
     assert_eq!(wire.session.outcome(), None, "the backend may still answer");
     wire.frames(Side::Upstream, &[close_frame(1001)]);
     assert_eq!(wire.session.outcome(), Some(Outcome::Closed));
+
+    let mut wire = Wire::new(None, None);
+    wire.frames(Side::Upstream, &[close_frame(1000)]);
+    wire.session.reset(Side::Upstream);
+    assert!(!wire.session.is_forced(), "the client is to read the Close");
+    assert_eq!(wire.session.outcome(), None, "the client may still answer");
+    wire.frames(Side::Client, &[close_frame(1000)]);
+    assert_eq!(wire.session.outcome(), Some(Outcome::Closed));
 }
 
 #[test]

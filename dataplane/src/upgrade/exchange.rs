@@ -47,7 +47,7 @@ pub async fn request_websocket(
 ) -> Result<Answer, Refusal> {
     let permit = admit(local)?;
     let deadline = record.started() + route.route.timeouts.handshake;
-    let dial = Dial {
+    let mut dial = Dial {
         local,
         route,
         purpose: Purpose::Session,
@@ -61,10 +61,11 @@ pub async fn request_websocket(
         let dialed = dial.dial(record).await?;
         let slot = Arc::clone(&dialed.slot);
         let opened = in_time(deadline, open(local, dialed)).await;
-        // An endpoint that turns out to take no WebSockets over HTTP/2 is spoken to with HTTP/1.1 from now on.
         if let Some(opened) = opened.inspect_err(|refusal| failed(&slot, refusal))? {
             break opened;
         }
+        // Once: over HTTP/1.1 no endpoint says so.
+        dial.purpose = Purpose::SessionOverHttp1;
     };
     let slot = Arc::clone(&opened.slot);
     let answered = send_and_judge(local, opened, offer, request, permit);

@@ -110,9 +110,13 @@ fn subprotocols(headers: &HeaderMap) -> Vec<HeaderValue> {
     fields.iter().cloned().collect()
 }
 
-/// Turns the GET for an endpoint into an extended CONNECT (RFC 8441 section 5).
+/// Turns the GET for an endpoint into an extended CONNECT (RFC 8441 section 5), but for what every request of HTTP/2
+/// lacks or has elsewhere.
 pub fn to_connect<B>(request: &mut Request<B>) {
-    request.headers_mut().remove(header::SEC_WEBSOCKET_KEY);
+    // A length, be it 0, would be that of the session.
+    for name in [header::SEC_WEBSOCKET_KEY, header::CONTENT_LENGTH, header::EXPECT] {
+        request.headers_mut().remove(name);
+    }
     *request.method_mut() = Method::CONNECT;
     request.extensions_mut().insert(Protocol::from_static(WEBSOCKET));
 }

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
+use super::descriptors::Crowd;
 use crate::error::Reason;
 use crate::tls::client::Client;
 use crate::tls::stream::Stream;
@@ -44,10 +45,9 @@ impl ConnectError {
     }
 }
 
-/// The system refused us, not the endpoint: no descriptor or no port is left.
+/// The system refused us, whichever the endpoint: no descriptor is left.
 fn is_ours(error: &io::Error) -> bool {
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+    Errno::from_io_error(error).is_some_and(|errno| [Errno::MFILE, Errno::NFILE].contains(&errno))
 }
 
 /// The way to an endpoint.
@@ -61,6 +61,8 @@ pub struct Approach<'a> {
     pub tls: Option<&'a Client>,
     /// TLS offers HTTP/2.
     pub http2: bool,
+    /// Whether there is room for a connection.
+    pub crowd: Crowd,
 }
 
 /// Connects.
@@ -69,7 +71,14 @@ pub struct Approach<'a> {
 /// The connection was refused or unreachable, or did not stand within `timeout`.
 pub async fn connect(way: Approach<'_>, timeout: Duration, silence: Silence) -> Result<Stream, ConnectError> {
     let connected = async {
-        let mut socket = TcpStream::connect(way.address).await?;
+        let socket = match way.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if way.crowd.is_full(&socket) {
+            return Err(ConnectError::Crowded);
+        }
+        let mut socket = socket.connect(way.address).await?;
         tune(&socket, silence)?;
         if let Some(header) = &way.header {
             socket.write_all(header).await?;
@@ -104,8 +113,9 @@ pub fn tune(stream: &TcpStream, silence: Silence) -> io::Result<()> {
     if silence.user_timeout.is_some() {
         socket.set_tcp_user_timeout(silence.user_timeout)?;
     }
-    // The kernel counts in whole seconds, and takes no zero.
-    let whole = |time: Duration| time.max(Duration::from_secs(1));
+    // The kernel counts in whole seconds, takes no zero, and not more than 15 bits.
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(0x7FFF));
+    let whole = |time: Duration| time.clamp(least, most);
     let probes = TcpKeepalive::new()
         .with_time(whole(silence.keepalive))
         .with_interval(whole(silence.keepalive / 4))

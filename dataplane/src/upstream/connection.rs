@@ -68,9 +68,8 @@ impl Connection {
         protocol: &Protocol,
         max_head: usize,
     ) -> hyper::Result<Self> {
-        let speaks_http2 = protocol.http2 && (protocol.tls.is_none() || stream.speaks_http2());
-        let (sender, driver) = if speaks_http2 {
-            let (sender, connection) = super::http2::handshake(stream, max_head, Here).await?;
+        let (sender, driver) = if protocol.speaks_http2(&stream) {
+            let (sender, connection) = super::http2::handshake(stream, max_head, Here, None).await?;
             (Sender::Http2(sender), drive(endpoint, connection))
         } else {
             let watch = watch(max_head);

@@ -16,8 +16,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::body::RequestBody;
 use crate::tls::stream::Stream;
 
-/// What an endpoint may send of one answer before it is taken, and of all.
-const WINDOWS: (u32, u32) = (256 << 10, 1 << 20);
+/// What an endpoint may send of one answer before it is taken, and of all; one answer is all there is. h2 ends a
+/// connection whose unread frames waste more than half of the latter, at 256 bytes less their length each: a client
+/// that reads slowly what comes in small messages must not lose it.
+const WINDOWS: (u32, u32) = (64 << 10, 8 << 20);
+/// Bytes of a request or of a session that h2 takes before the endpoint does.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// Starts tasks on the worker's own thread.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +33,13 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Here {
     }
 }
 
-/// Begins to speak; answers' heads may have up to `max_head` bytes. No stream is begun before the endpoint's settings
-/// have come.
+/// Begins to speak; answers' heads may have up to `max_head` bytes. So many `streams` may begin before the endpoint's
+/// settings have come; `None` is as many as usual.
 pub(super) async fn handshake<E>(
     stream: Stream,
     max_head: usize,
     tasks: E,
+    streams: Option<usize>,
 ) -> hyper::Result<(
     SendRequest<RequestBody>,
     Connection<TokioIo<Stream>, RequestBody, E>,
@@ -46,7 +51,8 @@ where
         .timer(TokioTimer::new())
         .initial_stream_window_size(WINDOWS.0)
         .initial_connection_window_size(WINDOWS.1)
-        .initial_max_send_streams(0)
+        .initial_max_send_streams(streams)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
         .handshake(TokioIo::new(stream))
         .await

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Response, upgrade};
 use hyper_util::rt::TokioIo;
+use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, Sender, builder, drive, watch};
@@ -55,29 +56,33 @@ impl Switched {
     }
 }
 
+/// An endpoint broke off before it had said what it takes.
+#[derive(Debug, Error)]
+#[error("the endpoint broke off")]
+pub struct BrokeOff;
+
 /// Speaks HTTP on a fresh socket, as [`Connection::open`] does; `None` if that is HTTP/2 and the endpoint takes no
-/// WebSockets there, which its entry then knows. What a session of HTTP/2 leaves behind may take `patience`.
+/// WebSockets there, which its entry then knows. What a session of HTTP/2 leaves behind may take `patience`. To drop
+/// the connection ends no session: its tasks live as long as that.
 ///
 /// # Errors
-/// The endpoint breaks off before it has said what it takes.
+/// As [`BrokeOff`] says.
 pub async fn open(
     stream: Stream,
     endpoint: &Arc<Endpoint>,
     protocol: &Protocol,
     max_head: usize,
     patience: Duration,
-) -> hyper::Result<Option<(Connection, Switched)>> {
-    let speaks_http2 = match protocol.tls {
-        Some(_) => stream.speaks_http2(),
-        None => protocol.http2 && endpoint.may_extend_connect(),
-    };
-    if !speaks_http2 {
-        return open_http1(stream, endpoint, protocol, max_head).await.map(Some);
+) -> Result<Option<(Connection, Switched)>, BrokeOff> {
+    if !protocol.speaks_http2(&stream) {
+        let opened = open_http1(stream, endpoint, protocol, max_head).await;
+        return opened.map(Some).map_err(|_| BrokeOff);
     }
     let reins = Rc::new(Reins::default());
     let tasks = Tasks::new(Rc::clone(&reins), patience);
-    let (sender, mut connection) = http2::handshake(stream, max_head, tasks.clone()).await?;
-    if !tasks.offered(&mut connection).await? {
+    let begun = http2::handshake(stream, max_head, tasks.clone(), Some(0)).await;
+    let (sender, mut connection) = begun.map_err(|_| BrokeOff)?;
+    if !tasks.offered(&mut connection).await.ok_or(BrokeOff)? {
         endpoint.never_extend_connect();
         return Ok(None);
     }

@@ -147,9 +147,10 @@ fn a_101_counts_only_when_it_answers_this_request() {
 
 #[test]
 fn a_handshake_and_its_answer_cross_to_http2_and_back() {
-    let mut request = asked(&[]);
+    let mut request = asked(&[("content-length", "0")]);
     let offer = read(&request, false).unwrap().unwrap();
     to_connect(&mut request);
+    assert!(!request.headers().contains_key("content-length"));
     assert_eq!(request.method(), Method::CONNECT);
     let protocol = request.extensions().get::<Protocol>();
     assert_eq!(protocol.map(Protocol::as_str), Some("websocket"));

@@ -9,10 +9,11 @@ use rustix::process::{Resource, getrlimit};
 /// connections. Of few descriptors, one part in eight.
 const RESERVE: u64 = 512;
 
-/// Above this number, descriptors are kept back. The system gives out the lowest free number, so that a high one
+/// Numbers from which on descriptors are kept back. The system gives out the lowest free number, so that a high one
 /// means that few are left.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
+    /// For newcomers.
     from: u64,
     /// From here on they are not for backends either: a connection of HTTP/2 is one descriptor, and may ask for many.
     full: u64,
@@ -20,7 +21,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// By the process's present limit.
-    pub(super) fn new() -> Self {
+    pub fn by_limit() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let reserve = RESERVE.min(limit / 8);
         Self {
@@ -34,7 +35,7 @@ impl Crowd {
         number(newcomer) >= self.from
     }
 
-    /// Whether a connection to a backend that has this descriptor is one too many.
+    /// Whether a connection to a backend that would have this descriptor is one too many.
     pub fn is_full(self, connection: &impl AsFd) -> bool {
         number(connection) >= self.full
     }
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn numbers_tell_how_full_it_is() {
         let file = File::open("/dev/null").unwrap();
-        let roomy = Crowd::new();
+        let roomy = Crowd::by_limit();
         assert!(!roomy.holds_back(&file) && !roomy.is_full(&file) && roomy.has_gone());
         let crowded = Crowd {
             from: 0,
