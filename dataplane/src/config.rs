@@ -168,7 +168,7 @@ pub struct Settings {
     #[arg(long, env = "HOLDFAST_MAX_HEAD_SIZE", value_name = "SIZE", default_value = "64k", value_parser = value::parse_head_size)]
     pub max_head_size: usize,
 
-    /// Silence after which a peer's kernel is asked whether it is still there
+    /// Silence after which (or half as long again) a peer's kernel is asked whether it is still there
     #[arg(long, env = "HOLDFAST_TCP_KEEPALIVE", value_name = "DURATION", default_value = "60s", value_parser = value::parse_timeout)]
     #[serde(serialize_with = "value::duration")]
     pub tcp_keepalive: Duration,
