@@ -281,6 +281,14 @@ async fn read(stream: &mut TcpStream, len: usize) -> Vec<u8> {
     got
 }
 
+/// All that comes before the end, which must be a clean one.
+async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut rest = vec![];
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    ended.expect("the end in time").unwrap();
+    rest
+}
+
 #[tokio::test]
 async fn a_session_of_http1_becomes_a_stream() {
     let mut backend = Backend::start(true, None).await;
@@ -450,22 +458,12 @@ async fn ends_and_resets_pass_both_ways() {
     stream.shutdown().await.unwrap();
     let ended = |event| matches!(event, Event::Ended(got) if got == b"\x81\x82\0\0\0\0hi");
     assert!(ended(backend.told().await));
-    let mut rest = vec![];
-    timeout(PATIENCE, stream.read_to_end(&mut rest))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(rest, b"\x81\x05after");
+    assert_eq!(rest(&mut stream).await, b"\x81\x05after");
     assert_eq!(proxy.record()["outcome"], "finished");
 
     // The backend's end, then more from the client.
     let mut stream = raw(&proxy, "/ends").await;
-    let mut rest = vec![];
-    timeout(PATIENCE, stream.read_to_end(&mut rest))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(rest, b"\x81\x05final");
+    assert_eq!(rest(&mut stream).await, b"\x81\x05final");
     stream.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
     stream.shutdown().await.unwrap();
     assert!(ended(backend.told().await));
@@ -503,9 +501,7 @@ async fn a_close_before_the_reset_of_the_other_half_arrives() {
             .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
             .await
             .unwrap();
-        let mut rest = vec![];
-        let ended = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
-        assert_eq!(ended.unwrap(), 0);
+        assert_eq!(rest(&mut stream).await, b"");
         let record = proxy.record();
         assert_eq!(
             (&record["outcome"], &record["ended_by"]),
@@ -525,9 +521,7 @@ async fn a_client_that_reads_small_messages_slowly_loses_none() {
         panic!("the stream broke");
     };
     assert!(ticks > 10_000, "{ticks}");
-    let mut got = vec![0; ticks * TICK.len()];
-    let read = timeout(PATIENCE, stream.read_exact(&mut got)).await;
-    read.expect("all of them in time").unwrap();
+    let got = read(&mut stream, ticks * TICK.len()).await;
     assert!(got.chunks(TICK.len()).all(|tick| tick == TICK));
     proxy.stop().await;
 }

@@ -9,7 +9,7 @@ pub mod web;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,6 +20,14 @@ use crate::foreign::Peer;
 
 /// A port of the system's choice.
 pub(crate) const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Values of a field, in the JSON in which a backend says what it saw.
+pub fn fields<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    let all = seen["headers"].as_array().into_iter().flatten();
+    all.filter(|pair| pair[0] == name)
+        .filter_map(|pair| pair[1].as_str())
+        .collect()
+}
 
 /// What an echo server accepts in handshakes.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::deadline::{SOON, within};
@@ -84,7 +84,23 @@ impl Raw {
     /// # Errors
     /// When nothing listens there.
     pub async fn connect(to: SocketAddr) -> Result<Self> {
-        let stream = within("connect", SOON, TcpStream::connect(to)).await?;
+        Self::client(within("connect", SOON, TcpStream::connect(to)).await?)
+    }
+
+    /// The same from an address of ours.
+    ///
+    /// # Errors
+    /// When the address is not ours, or nothing listens there.
+    pub async fn connect_from(from: SocketAddr, to: SocketAddr) -> Result<Self> {
+        let socket = match from {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(from)?;
+        Self::client(within("connect", SOON, socket.connect(to)).await?)
+    }
+
+    fn client(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,

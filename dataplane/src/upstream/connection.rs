@@ -17,7 +17,7 @@ use crate::snapshot::{Endpoint, Protocol};
 use crate::tls::client::Client;
 use crate::tls::stream::Stream;
 
-/// A connection that speaks HTTP to an endpoint. Dropping it closes the socket at once.
+/// A connection that speaks HTTP to an endpoint. Dropping it closes the socket at once, unless a session has it.
 #[derive(Debug)]
 pub struct Connection {
     sender: Sender,
@@ -40,15 +40,8 @@ pub(super) enum Sender {
     Http2(http2::SendRequest<RequestBody>),
 }
 
-/// The task that drives a connection.
 #[derive(Debug)]
-pub(super) struct Driver(AbortHandle);
-
-impl From<AbortHandle> for Driver {
-    fn from(task: AbortHandle) -> Self {
-        Self(task)
-    }
-}
+struct Driver(AbortHandle);
 
 impl Drop for Driver {
     fn drop(&mut self) {
@@ -72,10 +65,8 @@ impl Connection {
             let (sender, connection) = super::http2::handshake(stream, max_head, Here, None).await?;
             (Sender::Http2(sender), drive(endpoint, connection))
         } else {
-            let watch = watch(max_head);
-            let io = EndpointIo::new(stream, Rc::clone(&watch));
-            let (sender, connection) = builder(max_head).handshake(io).await?;
-            (Sender::Http1(sender, watch), drive(endpoint, connection))
+            let (sender, connection) = handshake(stream, max_head).await?;
+            (sender, drive(endpoint, connection))
         };
         let mut connection = Self::new(sender, driver, endpoint, protocol, false);
         // Its header speaks for one client.
@@ -86,14 +77,14 @@ impl Connection {
     /// `switching`: for one request, which asks for a session.
     pub(super) fn new(
         sender: Sender,
-        driver: impl Into<Driver>,
+        driver: AbortHandle,
         endpoint: &Arc<Endpoint>,
         protocol: &Protocol,
         switching: bool,
     ) -> Self {
         Self {
             sender,
-            _driver: driver.into(),
+            _driver: Driver(driver),
             endpoint: Arc::downgrade(endpoint),
             tls: protocol.tls.clone(),
             http2: protocol.http2,
@@ -195,23 +186,23 @@ pub(super) fn drive(
 /// Most fields of an answer's head; as many as hyper has room for without an allocation.
 const MAX_FIELDS: usize = 100;
 
-/// How the answers of a connection are read.
-pub(super) fn watch(max_head: usize) -> Rc<Watch> {
-    Watch::new(Bounds {
+/// Begins to speak HTTP/1.1; answers' heads may have up to `max_head` bytes.
+pub(super) async fn handshake(
+    stream: Stream,
+    max_head: usize,
+) -> hyper::Result<(Sender, http1::Connection<EndpointIo, RequestBody>)> {
+    let watch = Watch::new(Bounds {
         line: max_head,
         head: max_head,
         fields: MAX_FIELDS,
-    })
-}
-
-/// What every connection to an endpoint is made with.
-pub(super) fn builder(max_head: usize) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
+    });
+    let (sender, connection) = http1::Builder::new()
         .preserve_header_case(true)
         .max_buf_size(max_head)
-        .max_header_size(max_head);
-    builder
+        .max_header_size(max_head)
+        .handshake(EndpointIo::new(stream, Rc::clone(&watch)))
+        .await?;
+    Ok((Sender::Http1(sender, watch), connection))
 }
 
 /// An endpoint, how TLS is spoken with it, and whether HTTP/2: two routes that want other things proven share no

@@ -12,22 +12,19 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::connection::{Connection, Sender, builder, drive, watch};
+use super::connection::{self, Connection, Sender, drive};
 use super::http2;
 use super::http2::session::Tasks;
-use super::socket::EndpointIo;
 use crate::snapshot::{Endpoint, Protocol};
 use crate::tls::stream::Stream;
 use crate::tunnel::{self, Reins};
 
 /// What an endpoint leaves of its connection once it has agreed.
 #[derive(Debug)]
-pub struct Switched(Way);
-
-#[derive(Debug)]
-enum Way {
-    /// Never comes if the connection must not be used.
+pub enum Switched {
+    /// Its socket; never comes if the connection must not be used.
     Socket(oneshot::Receiver<(Stream, Bytes)>),
+    /// Its stream, which these hold.
     Stream(Rc<Reins>),
 }
 
@@ -43,12 +40,12 @@ pub enum Agreed {
 impl Switched {
     /// Waits for hyper to let go of what `response` agreed to; `None` if the connection must not be used.
     pub async fn agreed(self, response: &mut Response<Incoming>) -> Option<Agreed> {
-        match self.0 {
-            Way::Socket(socket) => {
+        match self {
+            Self::Socket(socket) => {
                 let (socket, ahead) = socket.await.ok()?;
                 Some(Agreed::Socket(socket, ahead))
             }
-            Way::Stream(reins) => {
+            Self::Stream(reins) => {
                 let stream = upgrade::on(response).await.ok()?;
                 Some(Agreed::Stream(tunnel::Stream::new(TokioIo::new(stream), reins)))
             }
@@ -88,7 +85,7 @@ pub async fn open(
     }
     let driver = drive(endpoint, connection);
     let connection = Connection::new(Sender::Http2(sender), driver, endpoint, protocol, true);
-    Ok(Some((connection, Switched(Way::Stream(reins)))))
+    Ok(Some((connection, Switched::Stream(reins))))
 }
 
 async fn open_http1(
@@ -97,9 +94,7 @@ async fn open_http1(
     protocol: &Protocol,
     max_head: usize,
 ) -> hyper::Result<(Connection, Switched)> {
-    let watch = watch(max_head);
-    let io = EndpointIo::new(stream, Rc::clone(&watch));
-    let (sender, connection) = builder(max_head).handshake(io).await?;
+    let (sender, connection) = connection::handshake(stream, max_head).await?;
     let (give, switched) = oneshot::channel();
     let address = endpoint.address;
     let driver = tokio::task::spawn_local(async move {
@@ -109,7 +104,6 @@ async fn open_http1(
             Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
         }
     });
-    let sender = Sender::Http1(sender, watch);
     let connection = Connection::new(sender, driver.abort_handle(), endpoint, protocol, true);
-    Ok((connection, Switched(Way::Socket(switched))))
+    Ok((connection, Switched::Socket(switched)))
 }

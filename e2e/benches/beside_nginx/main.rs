@@ -156,48 +156,52 @@ async fn requests(proxies: &[Proxy], tls: bool, http2: bool) -> Result<()> {
     // Debian's nginx reads either protocol on a plain port, not both.
     let able = |proxy: &&Proxy| tls || !http2 || proxy.name != "nginx";
     let proxies: Vec<&Proxy> = proxies.iter().filter(able).collect();
+    let medians = costs(&proxies, async |proxy| {
+        let run = json!({
+            "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2,
+            "ms": u64::try_from(ROUND.as_millis())?,
+        });
+        let answered = clients.call("requests", run).await?["answered"].as_u64();
+        answered.filter(|count| *count > 0).context("no answers")
+    })
+    .await?;
+    for (proxy, cost) in proxies.iter().zip(&medians) {
+        println!("  {:9} {cost:6.2} µs", proxy.name);
+    }
+    ratios(proxies, &medians);
+    Ok(())
+}
+
+/// Has each do some work in every round; yields the median CPU time in µs of one of what `work` counts.
+async fn costs(proxies: &[&Proxy], mut work: impl AsyncFnMut(&Proxy) -> Result<u64>) -> Result<Vec<f64>> {
     let mut costs: Vec<Vec<f64>> = proxies.iter().map(|_| vec![]).collect();
     for _ in 0..ROUNDS {
         for (proxy, costs) in proxies.iter().zip(&mut costs) {
             let before = cpu_time(proxy.pid)?;
-            let run = json!({
-                "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2,
-                "ms": u64::try_from(ROUND.as_millis())?,
-            });
-            let answered = clients.call("requests", run).await?["answered"].as_u64();
-            let answered = answered.filter(|count| *count > 0).context("no answers")?;
+            let done = work(proxy).await?;
             let used = cpu_time(proxy.pid)? - before;
-            costs.push(used.as_secs_f64() * 1e6 / answered as f64);
+            costs.push(used.as_secs_f64() * 1e6 / done as f64);
         }
     }
-    let medians: Vec<f64> = costs.into_iter().map(|costs| median(costs.into_iter())).collect();
-    for (proxy, cost) in proxies.iter().zip(&medians) {
-        println!("  {:9} {cost:6.2} µs", proxy.name);
-    }
-    ratios(proxies.iter().copied(), &medians);
-    Ok(())
+    Ok(costs.into_iter().map(|costs| median(costs.into_iter())).collect())
 }
 
 /// Full TLS handshakes, each on a connection of its own, eight at a time.
 async fn handshakes(proxies: &[Proxy]) -> Result<()> {
     println!("\nCPU time per full TLS 1.3 handshake (ECDSA P-256, X25519MLKEM768 where offered):");
     let mut clients = Peer::swarm()?;
-    let mut costs: Vec<Vec<f64>> = proxies.iter().map(|_| vec![]).collect();
-    for _ in 0..ROUNDS {
-        for (proxy, costs) in proxies.iter().zip(&mut costs) {
-            let before = cpu_time(proxy.pid)?;
-            let mut done = 0;
-            while done < HANDSHAKES {
-                let storm = json!({ "to": proxy.secure.to_string(), "host": "bench.test", "count": 8 });
-                done += clients.call("storm", storm).await?["handshakes"]
-                    .as_u64()
-                    .context("a count")?;
-            }
-            let used = cpu_time(proxy.pid)? - before;
-            costs.push(used.as_secs_f64() * 1e6 / done as f64);
+    let proxies: Vec<&Proxy> = proxies.iter().collect();
+    let medians = costs(&proxies, async |proxy| {
+        let mut done = 0;
+        while done < HANDSHAKES {
+            let storm = json!({ "to": proxy.secure.to_string(), "host": "bench.test", "count": 8 });
+            done += clients.call("storm", storm).await?["handshakes"]
+                .as_u64()
+                .context("a count")?;
         }
-    }
-    let medians: Vec<f64> = costs.into_iter().map(|costs| median(costs.into_iter())).collect();
+        Ok(done)
+    })
+    .await?;
     for (proxy, cost) in proxies.iter().zip(&medians) {
         println!(
             "  {:9} {cost:6.0} µs   ({:.0}/s on one core)",

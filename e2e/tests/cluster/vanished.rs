@@ -8,14 +8,13 @@ use anyhow::{Result, ensure};
 use e2e::backends::Echo;
 use e2e::cluster::network::Subnet;
 use e2e::cluster::trial::trial;
-use e2e::deadline::{SOON, until_true, within};
+use e2e::deadline::{SOON, until_true};
+use e2e::frames::Frame;
 use e2e::lone::Parts;
 use e2e::manifests::{App, Manifests};
 use e2e::proc::{descriptors, memory};
 use e2e::raw::Raw;
 use libtest_mimic::Trial;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 
 /// Sessions, and as many connections that pause between two requests.
 const CLIENTS: usize = 200;
@@ -24,21 +23,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("vanished::half_open_clients_are_given_up", half_open)]
 }
 
-/// A connection from the address, and what the proxy says to a request.
-async fn ask(from: SocketAddr, to: SocketAddr, request: &str, status: &str) -> Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(from)?;
-    let mut stream = within("connect", SOON, socket.connect(to)).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut head = vec![];
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        within("a head", SOON, stream.read_exact(&mut byte)).await?;
-        head.extend(byte);
-    }
-    let head = String::from_utf8(head)?;
-    ensure!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-    Ok(stream)
+/// A connection from the address, once the proxy has said this to a request.
+async fn ask(from: SocketAddr, to: SocketAddr, request: &str, status: u16) -> Result<Raw> {
+    let mut client = Raw::connect_from(from, to).await?;
+    client.write(request.as_bytes()).await?;
+    let head = client.head().await?;
+    ensure!(head.status() == status, "{head:?}");
+    Ok(client)
 }
 
 async fn half_open(subnet: Subnet) -> Result<()> {
@@ -54,13 +45,13 @@ async fn half_open(subnet: Subnet) -> Result<()> {
     let handshake = Raw::handshake_request("calm.test", "/");
     let missing = "GET / HTTP/1.1\r\nhost: nowhere.test\r\n\r\n";
     // What stays, and what the first requests leave for good.
-    let mut stays = ask(subnet.at(1, 0), to, &handshake, "101").await?;
+    let mut stays = ask(subnet.at(1, 0), to, &handshake, 101).await?;
     let (calm, open) = (memory(pid)?.private, descriptors(pid)?);
     let gone = subnet.at(2, 0);
     let mut clients = vec![];
     for _ in 0..CLIENTS {
-        clients.push(ask(gone, to, &handshake, "101").await?);
-        clients.push(ask(gone, to, missing, "404").await?);
+        clients.push(ask(gone, to, &handshake, 101).await?);
+        clients.push(ask(gone, to, missing, 404).await?);
     }
     let full = memory(pid)?.private;
 
@@ -89,11 +80,8 @@ async fn half_open(subnet: Subnet) -> Result<()> {
         memory(pid)?.private / 1024,
         descriptors(pid)?
     );
-    // A text frame under a mask of zeros, and its echo.
-    stays.write_all(b"\x81\x82\0\0\0\0hi").await?;
-    let mut echoed = [0; 4];
-    within("an echo", SOON, stays.read_exact(&mut echoed)).await?;
-    ensure!(&echoed == b"\x81\x02hi", "{echoed:?}");
+    stays.send(&Frame::text("hi")).await?;
+    ensure!(stays.frame().await? == Frame::text("hi"), "no echo");
     drop(clients);
     admin.none_cut_by_config().await
 }

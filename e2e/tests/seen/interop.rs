@@ -5,13 +5,12 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
-use e2e::backends::{Accepts, Echo};
+use e2e::backends::{Accepts, Echo, fields};
 use e2e::clients::{Client, Closing, Library, Offer};
 use e2e::manifests::{App, Manifests};
 use e2e::pattern::{Kind, Pattern};
 use e2e::stack::Stack;
 use e2e::tls::{Authority, Trust};
-use serde_json::Value;
 
 /// Around every length form of a frame, and around the proxy's buffers.
 const SIZES: [usize; 9] = [0, 1, 125, 126, 65_535, 65_536, 131_073, 1 << 20, 16 << 20];
@@ -260,23 +259,14 @@ async fn the_handshake_arrives_as_it_was_sent() -> Result<()> {
         "sec-websocket-protocol",
         "sec-websocket-extensions",
     ] {
-        let (sent, arrived) = (field(&direct, name), field(&proxied, name));
+        let (sent, arrived) = (fields(&direct, name), fields(&proxied, name));
         ensure!(
             !sent.is_empty() && sent == arrived,
             "{name}: sent {sent:?}, arrived {arrived:?}"
         );
     }
     ensure!(proxied["path"] == "/b?c=%2f", "{proxied}");
-    ensure!(field(&proxied, "x-forwarded-for") == ["127.0.0.1"], "{proxied}");
-    ensure!(field(&proxied, "x-forwarded-proto") == ["http"], "{proxied}");
+    ensure!(fields(&proxied, "x-forwarded-for") == ["127.0.0.1"], "{proxied}");
+    ensure!(fields(&proxied, "x-forwarded-proto") == ["http"], "{proxied}");
     Ok(())
-}
-
-/// Values of a field that an echo server saw.
-fn field(info: &Value, name: &str) -> Vec<String> {
-    let all = info["headers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter()
-        .filter(|pair| pair[0] == name)
-        .filter_map(|pair| Some(pair[1].as_str()?.to_owned()))
-        .collect()
 }

@@ -3,8 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
 use anyhow::{Result, ensure};
-use e2e::backends::Echo;
 use e2e::backends::web::Web;
+use e2e::backends::{Echo, fields};
 use e2e::clients::{Client, Library, Offer, http};
 use e2e::lone::Parts;
 use e2e::manifests::{App, Manifests};
@@ -27,11 +27,7 @@ async fn all_of_it_goes_over_ipv6() -> Result<()> {
         ("x-real-ip", "::1"),
         ("forwarded", "for=\"[::1]\";host=\"web.test\";proto=http"),
     ] {
-        let fields = seen["headers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        ensure!(
-            fields.iter().any(|field| field[0] == name && field[1] == value),
-            "{name}: {seen}"
-        );
+        ensure!(fields(&seen, name) == [value], "{name}: {seen}");
     }
     for library in Library::ALL {
         let (mut client, _) = Client::connect(library, to, "chat.test", "/", &Offer::default()).await?;

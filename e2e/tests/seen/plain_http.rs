@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use e2e::backends::fields;
 use e2e::backends::web::Web;
 use e2e::deadline::{SOON, within};
 use e2e::manifests::App;
@@ -50,14 +51,6 @@ async fn stack() -> Result<(Stack, Web)> {
     let web = Web::start().await?;
     let stack = Stack::start(&[&App::new("web", &[web.addr])]).await?;
     Ok((stack, web))
-}
-
-fn fields<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
-    let all = seen["headers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter()
-        .filter(|pair| pair[0] == name)
-        .filter_map(|pair| pair[1].as_str())
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
