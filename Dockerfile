@@ -6,6 +6,7 @@ ARG TARGETARCH
 WORKDIR /src
 
 # Dependencies first, around empty crates: this layer is built again only when they change.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY controller/Cargo.toml controller/Cargo.toml
 COPY dataplane/Cargo.toml dataplane/Cargo.toml

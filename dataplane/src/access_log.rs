@@ -27,8 +27,8 @@ pub struct RequestFacts {
     pub client: SocketAddr,
     /// Version that the client speaks; `None` if that could not be read.
     pub version: Option<http::Version>,
-    /// Method, as sent.
-    pub method: String,
+    /// Method; `None` if that could not be read.
+    pub method: Option<http::Method>,
     /// Host, as sent, cut at 255 bytes.
     pub host: String,
     /// Path without the query, which may hold secrets; cut at 1,024 bytes.

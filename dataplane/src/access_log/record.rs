@@ -41,7 +41,7 @@ impl<'a> Common<'a> {
             id: facts.id,
             client: facts.client,
             protocol: facts.version.and_then(protocol),
-            method: &facts.method,
+            method: facts.method.as_ref().map_or("", http::Method::as_str),
             host: &facts.host,
             path: &facts.path,
             route: facts.route.as_deref(),

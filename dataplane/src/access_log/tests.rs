@@ -47,7 +47,7 @@ fn facts(id: u64) -> RequestFacts {
         id,
         client: ([192, 0, 2, 1], 5000).into(),
         version: Some(http::Version::HTTP_11),
-        method: "GET".into(),
+        method: Some(http::Method::GET),
         host: "chat.example.com".into(),
         path: "/a\"b\n".into(),
         route: None,

@@ -31,14 +31,14 @@ pub(super) enum Passed {
     Switched(Response<()>, Box<Pending>),
 }
 
-/// Passes on a request of `client`: as a handshake if there is an `offer`.
+/// Passes on a request of `client`, in a box because it goes through many hands: as a handshake if there is an `offer`.
 ///
 /// # Errors
 /// The refusal to answer with.
 pub(super) async fn pass(
     local: &Rc<Local>,
     (arrival, client): (&Arrival, SocketAddr),
-    request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     target: &Target,
     offer: Option<Offer>,
     record: &mut Record,
@@ -46,9 +46,7 @@ pub(super) async fn pass(
     let route = route(local, &request, target)?;
     record.set_route(&route);
     admit::check(local, arrival, &request, target, &route, offer.is_some())?;
-    let (parts, body) = request.into_parts();
-    let parts = forward::request_head(parts, target, arrival, client, &local.shared.trust, &body);
-    let request = Request::from_parts(parts, body);
+    forward::rewrite(&mut request, target, arrival, client, &local.shared.trust);
     let ends = (client, arrival.ends.1);
     let Some(offer) = offer else {
         let (response, lease) = forward::forward(local, &route, request, ends, record).await?;

@@ -67,6 +67,7 @@ impl Service<Request<Incoming>> for Answerer {
             &self.local.shared.trust,
         );
         let record = Record::new(&self.local, &self.client.speech, client, &request);
+        let request = Box::new(request.map(RequestBody::new));
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request, client, record).await) })
     }
@@ -75,11 +76,10 @@ impl Service<Request<Incoming>> for Answerer {
 impl Answerer {
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<RequestBody>>,
         client: SocketAddr,
         mut record: Record,
     ) -> Response<ResponseBody> {
-        let request = request.map(RequestBody::new);
         let upload = request.body().upload();
         match self.pass(request, client, &mut record).await {
             Ok(Passed::Answered(response, lease)) => {
@@ -100,7 +100,7 @@ impl Answerer {
 
     async fn pass(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         client: SocketAddr,
         record: &mut Record,
     ) -> Result<Passed, Refusal> {

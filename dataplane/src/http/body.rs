@@ -32,8 +32,8 @@ pub enum BodyError {
 #[derive(Debug)]
 pub struct ResponseBody {
     source: Source,
-    /// Absent behind a 101, whose account goes on.
-    record: Option<Record>,
+    /// Absent behind a 101, whose account goes on. In a box, because hyper moves bodies about.
+    record: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl ResponseBody {
     pub fn own(text: Bytes, record: Record) -> Self {
         Self {
             source: Source::Own(Some(text)),
-            record: Some(record),
+            record: Some(Box::new(record)),
         }
     }
 
@@ -84,7 +84,7 @@ impl ResponseBody {
                 lease,
                 silence: idle.map(Silence::new),
             },
-            record: Some(record),
+            record: Some(Box::new(record)),
         }
     }
 }

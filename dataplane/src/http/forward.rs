@@ -36,7 +36,7 @@ use crate::upstream::lease::Lease;
 pub async fn forward(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     ends: Ends,
     record: &mut Record,
 ) -> Result<(Response<Incoming>, Lease), Refusal> {
@@ -72,8 +72,8 @@ pub async fn forward(
         };
         // An idle connection's end may cross with the request: once more, on a fresh one.
         request = match (failure, spare) {
-            (Failure::Unsent(unsent), _) if connection.reused() => *unsent,
-            (Failure::Lost, Some(spare)) => spare,
+            (Failure::Unsent(unsent), _) if connection.reused() => unsent,
+            (Failure::Lost, Some(spare)) => Box::new(Request::from_parts(*spare, RequestBody::empty())),
             (failure, _) => return Err(failure.refusal(local, &slot)),
         };
         purpose = Purpose::Again;
@@ -101,16 +101,16 @@ async fn connect(
 
 /// A copy to send again if the connection is lost: only of a request that changes nothing, whether
 /// it arrived or not (RFC 9110 section 9.2.2).
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+fn spare(request: &Request<RequestBody>) -> Option<Box<Parts>> {
     if !request.method().is_safe() || !request.body().is_end_stream() {
         return None;
     }
-    let mut spare = Request::new(RequestBody::empty());
-    spare.method_mut().clone_from(request.method());
-    spare.uri_mut().clone_from(request.uri());
-    spare.headers_mut().clone_from(request.headers());
-    spare.extensions_mut().clone_from(request.extensions());
-    Some(spare)
+    let (mut spare, ()) = Request::new(()).into_parts();
+    spare.method.clone_from(request.method());
+    spare.uri.clone_from(request.uri());
+    spare.headers.clone_from(request.headers());
+    spare.extensions.clone_from(request.extensions());
+    Some(Box::new(spare))
 }
 
 fn hold_for_continue(request: &mut Request<RequestBody>, upload: &Upload) {
@@ -150,7 +150,7 @@ const GLANCE: Duration = Duration::from_secs(5);
 /// request's body, so that a long upload has all its time.
 async fn exchange(
     connection: &mut Connection,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     route: &RouteEntry,
     upload: &Upload,
     min_rate: u32,
@@ -222,40 +222,38 @@ pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Ref
     Ok(response)
 }
 
-/// The request's head as the endpoint gets it. Framing is written anew, of one kind only.
-pub fn request_head(
-    mut parts: Parts,
+/// Makes the request's head what the endpoint gets. Framing is written anew, of one kind only.
+pub fn rewrite(
+    request: &mut Request<RequestBody>,
     target: &Target,
     arrival: &Arrival,
     client: SocketAddr,
     trust: &Trust,
-    body: &RequestBody,
-) -> Parts {
-    let length = body.size_hint().exact();
-    fields::remove_lookalikes(&mut parts.headers);
-    fields::remove_hop_by_hop(&mut parts.headers);
-    forwarded::set(&mut parts.headers, arrival, client, &target.host, trust);
-    parts.headers.insert(header::HOST, target.host.clone());
+) {
+    let length = request.body().size_hint().exact();
+    let old = request.version() == Version::HTTP_10;
+    let headers = request.headers_mut();
+    fields::remove_lookalikes(headers);
+    fields::remove_hop_by_hop(headers);
+    forwarded::set(headers, arrival, client, &target.host, trust);
+    headers.insert(header::HOST, target.host.clone());
     match length {
         None => {
             let chunked = HeaderValue::from_static("chunked");
-            parts.headers.insert(header::TRANSFER_ENCODING, chunked);
+            headers.insert(header::TRANSFER_ENCODING, chunked);
         }
         // Without leading zeros, which some take for octal.
-        Some(length) if parts.headers.contains_key(header::CONTENT_LENGTH) => {
-            parts
-                .headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        Some(length) if headers.contains_key(header::CONTENT_LENGTH) => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         Some(_) => {}
     }
-    if parts.version == Version::HTTP_10 {
+    if old {
         // RFC 9110 section 10.1.1.
-        parts.headers.remove(header::EXPECT);
+        headers.remove(header::EXPECT);
     }
-    parts.uri = Uri::from(target.path_and_query.clone());
-    parts.version = Version::HTTP_11;
-    parts
+    *request.uri_mut() = Uri::from(target.path_and_query.clone());
+    *request.version_mut() = Version::HTTP_11;
 }
 
 /// The answer as the client gets it.

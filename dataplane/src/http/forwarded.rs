@@ -2,8 +2,10 @@
 //!
 //! Pure. What a stranger claims is overwritten; what a trusted proxy in front says is kept and gone on from.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::header::{X_FORWARDED, single};
@@ -14,6 +16,8 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// How many fields [`set`] writes, and the host.
+const OURS: usize = 7;
 /// Of which there is none: an address is a value, and so is a host.
 const UNKNOWN: HeaderValue = HeaderValue::from_static("unknown");
 
@@ -31,6 +35,16 @@ pub struct Arrival {
     pub secured: Option<Secured>,
     /// The client's address, written once for all its requests.
     written: HeaderValue,
+    /// For the host of the last request.
+    told: RefCell<Option<Told>>,
+}
+
+/// What is said of a connection to all requests for one host.
+#[derive(Clone, Debug)]
+struct Told {
+    host: HeaderValue,
+    port: HeaderValue,
+    element: HeaderValue,
 }
 
 impl Arrival {
@@ -41,6 +55,26 @@ impl Arrival {
             port,
             secured,
             written: text(ends.0.ip().to_canonical().to_string()),
+            told: RefCell::default(),
+        }
+    }
+
+    /// Most clients ask for the same host again.
+    fn told(&self, host: &HeaderValue) -> Told {
+        let mut last = self.told.borrow_mut();
+        match &*last {
+            Some(told) if told.host == host => told.clone(),
+            _ => last.insert(self.tell(host)).clone(),
+        }
+    }
+
+    fn tell(&self, host: &HeaderValue) -> Told {
+        let (peer, scheme) = (self.ends.0.ip().to_canonical(), self.scheme());
+        Told {
+            // A copy: as it came, it keeps the whole head that it came in.
+            host: HeaderValue::from_bytes(host.as_bytes()).unwrap_or(UNKNOWN),
+            port: HeaderValue::from(self.port.unwrap_or_else(|| port(host, scheme))),
+            element: element(&self.written, peer.is_ipv6(), host, scheme),
         }
     }
 
@@ -63,6 +97,9 @@ impl Arrival {
 /// The client: the peer, or the last address before the trusted proxies of `X-Forwarded-For`. The port of
 /// one that is only told of is 0.
 pub fn client(headers: &HeaderMap, peer: SocketAddr, trust: &Trust) -> SocketAddr {
+    if !trust.is_proxy(peer.ip()) {
+        return peer;
+    }
     let lines = headers.get_all(&FOR).iter().rev();
     // A line that is no text holds no address.
     let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
@@ -94,15 +131,15 @@ pub fn set(
     host: &HeaderValue,
     trust: &Trust,
 ) {
-    let (peer, scheme) = (arrival.ends.0, arrival.scheme());
-    let written = arrival.written.clone();
-    let element = element(&written, peer.ip().to_canonical().is_ipv6(), host, scheme);
-    let proto = HeaderValue::from_static(scheme);
-    let port = HeaderValue::from(arrival.port.unwrap_or_else(|| port(host, scheme)));
+    let (peer, written) = (arrival.ends.0, arrival.written.clone());
+    let Told { host, port, element } = arrival.told(host);
+    let proto = HeaderValue::from_static(arrival.scheme());
     let real = match client == peer {
         true => written.clone(),
         false => text(client.ip().to_canonical().to_string()),
     };
+    // At once: to grow is to hash them all again.
+    headers.reserve(OURS);
     headers.insert(REAL_IP, real);
     if trust.is_proxy(peer.ip()) {
         append(headers, &header::FORWARDED, element);
@@ -110,7 +147,7 @@ pub fn set(
         keep_one(headers, &PROTO, proto, |value| {
             matches!(value, b"http" | b"https")
         });
-        keep_one(headers, &HOST, host.clone(), |_| true);
+        keep_one(headers, &HOST, host, |_| true);
         keep_one(headers, &PORT, port, |value| {
             value.len() <= 5 && value.iter().all(u8::is_ascii_digit)
         });
@@ -125,7 +162,7 @@ pub fn set(
         (header::FORWARDED, element),
         (FOR, written),
         (PROTO, proto),
-        (HOST, host.clone()),
+        (HOST, host),
         (PORT, port),
     ] {
         headers.insert(name, value);
@@ -174,7 +211,7 @@ fn element(peer: &HeaderValue, is_ipv6: bool, host: &HeaderValue, scheme: &str) 
         b"\";proto=",
         scheme.as_bytes(),
     ];
-    HeaderValue::from_bytes(&parts.concat()).unwrap_or(UNKNOWN)
+    HeaderValue::from_maybe_shared(Bytes::from(parts.concat())).unwrap_or(UNKNOWN)
 }
 
 fn text(value: String) -> HeaderValue {

@@ -4,20 +4,23 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// Fields that concern one connection only (RFC 9110 section 7.6.1), and what proxies made up
+/// Whether a field concerns one connection only (RFC 9110 section 7.6.1), or is one of those that proxies made up
 /// beside them. `Trailer` and `TE` go because trailers end here.
-const HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
 /// Prefix of the forwarding fields, which only we and proxies that are trusted write.
 pub(super) const X_FORWARDED: &str = "x-forwarded-";
@@ -52,7 +55,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter(|name| !protected(name.as_str()))
         .collect();
     // Most heads have few fields, and none of these: looking at all is cheaper than looking up each.
-    let ends_here = |name: &&HeaderName| HOP_BY_HOP.contains(name);
+    let ends_here = |name: &&HeaderName| is_hop_by_hop(name.as_str());
     let ending: Vec<HeaderName> = headers.keys().filter(ends_here).cloned().collect();
     // Of those that `Connection` names there may be thousands.
     for name in ending.iter().chain(&named) {
@@ -66,6 +69,9 @@ pub fn unite_content_length(headers: &mut HeaderMap) -> bool {
     let Some(first) = headers.get(header::CONTENT_LENGTH) else {
         return true;
     };
+    if is_canonical(first.as_bytes()) && single(headers, &header::CONTENT_LENGTH).is_some() {
+        return true;
+    }
     let first = first.as_bytes().split(|&b| b == b',').next().unwrap_or_default();
     let Ok(number) = HeaderValue::from_bytes(first.trim_ascii()) else {
         return false;
@@ -80,6 +86,13 @@ pub fn unite_content_length(headers: &mut HeaderMap) -> bool {
     let number = number.to_str().ok().and_then(|number| number.parse().ok());
     number.map(|number: u64| headers.insert(header::CONTENT_LENGTH, HeaderValue::from(number)));
     number.is_some()
+}
+
+/// A number as everybody writes and reads it, short enough for 64 bits.
+fn is_canonical(number: &[u8]) -> bool {
+    number.iter().all(u8::is_ascii_digit)
+        && (1..20).contains(&number.len())
+        && (number[0] != b'0' || number.len() == 1)
 }
 
 /// Fields that `Connection` can't remove and that have no look-alikes.
@@ -99,7 +112,7 @@ pub fn remove_lookalikes(headers: &mut HeaderMap) {
         .filter(|name| name.as_str().contains('_'))
         .filter(|name| {
             let dashed = name.as_str().replace('_', "-");
-            protected(&dashed) || HOP_BY_HOP.iter().any(|hop| hop.as_str() == dashed)
+            protected(&dashed) || is_hop_by_hop(&dashed)
         })
         .cloned()
         .collect();

@@ -50,7 +50,7 @@ impl Record {
             local,
             speech,
             client,
-            request.method(),
+            Some(request.method().clone()),
             host,
             request.uri().path(),
         )
@@ -59,12 +59,7 @@ impl Record {
 
     /// Opens the account of a request whose head can't be read.
     pub fn headless(local: &Local, speech: &Rc<Speech>, client: SocketAddr) -> Self {
-        // An empty method is not a method; the record shows that there was none.
-        let mut record = Self::with(local, speech, client, &Method::GET, "", "");
-        if let Some(facts) = &mut record.facts {
-            facts.method.clear();
-        }
-        record
+        Self::with(local, speech, client, None, "", "")
     }
 
     fn of(mut self, version: Version) -> Self {
@@ -78,7 +73,7 @@ impl Record {
         local: &Local,
         speech: &Rc<Speech>,
         client: SocketAddr,
-        method: &Method,
+        method: Option<Method>,
         host: &str,
         path: &str,
     ) -> Self {
@@ -89,7 +84,7 @@ impl Record {
                 id: local.shared.next_id(),
                 client,
                 version: None,
-                method: method.as_str().to_owned(),
+                method,
                 host: cut(host, MAX_HOST).to_owned(),
                 path: cut(path, MAX_PATH).to_owned(),
                 route: None,

@@ -35,7 +35,7 @@ pub const MAX_TARGET: usize = 16 << 10;
 /// # Errors
 /// The refusal to answer with.
 pub fn read<B>(request: &Request<B>) -> Result<Target, Refusal> {
-    if [Method::CONNECT, Method::TRACE].contains(request.method()) {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         let detail = format!("method '{}' is not served", request.method());
         return Err(Refusal::new(Reason::MethodNotAllowed, detail));
     }

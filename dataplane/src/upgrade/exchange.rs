@@ -41,7 +41,7 @@ pub async fn request_websocket(
     local: &Rc<Local>,
     route: &Arc<RouteEntry>,
     offer: &Offer,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     ends: Ends,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
@@ -135,7 +135,7 @@ async fn send_and_judge(
     local: &Rc<Local>,
     opened: Opened,
     offer: &Offer,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     permit: OwnedSemaphorePermit,
 ) -> Result<Answer, Refusal> {
     let mut connection = opened.connection;

@@ -26,21 +26,33 @@ pub struct Pick<'a> {
 /// Counts are read, not claimed: two workers may pick the same endpoint at the same moment, which
 /// evens out with the next request.
 pub fn pick<'a>(route: &'a RouteEntry, exclude: &[SocketAddr], rng: &mut Rng) -> Option<Pick<'a>> {
+    if let [backend] = route.backends.as_slice() {
+        return draw(backend, exclude, rng);
+    }
     // One endpoint per backend is drawn first, so that the sets are read once.
     let mut candidates: Vec<Pick<'a>> = Vec::with_capacity(route.backends.len());
-    for backend in route.backends.iter().filter(|backend| backend.weight > 0) {
-        let endpoints = backend.slot.endpoints.load();
-        if let Some(endpoint) = least_connections(&endpoints, exclude, rng) {
-            let endpoint = Arc::clone(endpoint);
-            candidates.push(Pick { backend, endpoint });
-        }
-    }
+    candidates.extend(
+        route
+            .backends
+            .iter()
+            .filter_map(|backend| draw(backend, exclude, rng)),
+    );
     let index = match candidates.len() {
         0 => return None,
         1 => 0,
         _ => by_weight(&candidates, rng),
     };
     Some(candidates.swap_remove(index))
+}
+
+/// An endpoint of a backend that has a share.
+fn draw<'a>(backend: &'a BackendEntry, exclude: &[SocketAddr], rng: &mut Rng) -> Option<Pick<'a>> {
+    if backend.weight == 0 {
+        return None;
+    }
+    let endpoints = backend.slot.endpoints.load();
+    let endpoint = Arc::clone(least_connections(&endpoints, exclude, rng)?);
+    Some(Pick { backend, endpoint })
 }
 
 fn by_weight(candidates: &[Pick<'_>], rng: &mut Rng) -> usize {

@@ -110,7 +110,7 @@ impl Connection {
     /// The error has the request in it if nothing of it was sent.
     pub async fn send(
         &mut self,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
         match &mut self.sender {
             Sender::Http1(sender, watch) => {
@@ -118,14 +118,14 @@ impl Connection {
                     head: request.method() == Method::HEAD,
                     upgrade: self.switching,
                 });
-                let response = sender.try_send_request(request).await.map_err(Box::new)?;
+                let response = sender.try_send_request(*request).await.map_err(Box::new)?;
                 // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
                 self.reusable &= response.version() == Version::HTTP_11;
                 Ok(response)
             }
             Sender::Http2(sender) => {
                 super::http2::adapt(&mut request, self.tls.is_some());
-                sender.try_send_request(request).await.map_err(Box::new)
+                sender.try_send_request(*request).await.map_err(Box::new)
             }
         }
     }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Key, key};
@@ -30,7 +31,7 @@ pub struct PoolLimits {
 #[derive(Debug)]
 pub struct Pool {
     limits: PoolLimits,
-    shelves: RefCell<HashMap<Key, Vec<Idle>>>,
+    shelves: RefCell<HashMap<Key, Vec<Idle>, RandomState>>,
 }
 
 #[derive(Debug)]

@@ -98,7 +98,7 @@ async fn messages(proxies: &[Proxy], tls: bool, title: &str, size: u64, pace_ms:
             ));
         }
     }
-    let mut medians = vec![];
+    let mut rounds = vec![];
     for (proxy, _, costs) in &crowds {
         let cost = median(costs.iter().map(|(cost, _)| *cost));
         let rate = median(costs.iter().map(|(_, rate)| *rate));
@@ -109,9 +109,9 @@ async fn messages(proxies: &[Proxy], tls: bool, title: &str, size: u64, pace_ms:
             proxy.name,
             all.join(" ")
         );
-        medians.push(cost);
+        rounds.push(costs.iter().map(|(cost, _)| *cost).collect());
     }
-    ratios(proxies, &medians);
+    ratios(proxies, &rounds);
     Ok(())
 }
 
@@ -137,7 +137,7 @@ async fn idle_memory(proxies: &[Proxy], tls: bool) -> Result<()> {
             per(used.private, before.private),
             per(large.private, before.private),
         );
-        each.push(per(idle.private, before.private));
+        each.push(vec![per(idle.private, before.private)]);
     }
     ratios(proxies, &each);
     Ok(())
@@ -156,7 +156,7 @@ async fn requests(proxies: &[Proxy], tls: bool, http2: bool) -> Result<()> {
     // Debian's nginx reads either protocol on a plain port, not both.
     let able = |proxy: &&Proxy| tls || !http2 || proxy.name != "nginx";
     let proxies: Vec<&Proxy> = proxies.iter().filter(able).collect();
-    let medians = costs(&proxies, async |proxy| {
+    let rounds = costs(&proxies, async |proxy| {
         let run = json!({
             "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2,
             "ms": u64::try_from(ROUND.as_millis())?,
@@ -165,15 +165,19 @@ async fn requests(proxies: &[Proxy], tls: bool, http2: bool) -> Result<()> {
         answered.filter(|count| *count > 0).context("no answers")
     })
     .await?;
-    for (proxy, cost) in proxies.iter().zip(&medians) {
+    for (proxy, costs) in proxies.iter().zip(&rounds) {
+        let cost = median(costs.iter().copied());
         println!("  {:9} {cost:6.2} µs", proxy.name);
     }
-    ratios(proxies, &medians);
+    ratios(proxies, &rounds);
     Ok(())
 }
 
-/// Has each do some work in every round; yields the median CPU time in µs of one of what `work` counts.
-async fn costs(proxies: &[&Proxy], mut work: impl AsyncFnMut(&Proxy) -> Result<u64>) -> Result<Vec<f64>> {
+/// Has each do some work in every round; yields each one's CPU time by round, in µs for one of what `work` counts.
+async fn costs(
+    proxies: &[&Proxy],
+    mut work: impl AsyncFnMut(&Proxy) -> Result<u64>,
+) -> Result<Vec<Vec<f64>>> {
     let mut costs: Vec<Vec<f64>> = proxies.iter().map(|_| vec![]).collect();
     for _ in 0..ROUNDS {
         for (proxy, costs) in proxies.iter().zip(&mut costs) {
@@ -183,7 +187,7 @@ async fn costs(proxies: &[&Proxy], mut work: impl AsyncFnMut(&Proxy) -> Result<u
             costs.push(used.as_secs_f64() * 1e6 / done as f64);
         }
     }
-    Ok(costs.into_iter().map(|costs| median(costs.into_iter())).collect())
+    Ok(costs)
 }
 
 /// Full TLS handshakes, each on a connection of its own, eight at a time.
@@ -191,7 +195,7 @@ async fn handshakes(proxies: &[Proxy]) -> Result<()> {
     println!("\nCPU time per full TLS 1.3 handshake (ECDSA P-256, X25519MLKEM768 where offered):");
     let mut clients = Peer::swarm()?;
     let proxies: Vec<&Proxy> = proxies.iter().collect();
-    let medians = costs(&proxies, async |proxy| {
+    let rounds = costs(&proxies, async |proxy| {
         let mut done = 0;
         while done < HANDSHAKES {
             let storm = json!({ "to": proxy.secure.to_string(), "host": "bench.test", "count": 8 });
@@ -202,14 +206,15 @@ async fn handshakes(proxies: &[Proxy]) -> Result<()> {
         Ok(done)
     })
     .await?;
-    for (proxy, cost) in proxies.iter().zip(&medians) {
+    for (proxy, costs) in proxies.iter().zip(&rounds) {
+        let cost = median(costs.iter().copied());
         println!(
             "  {:9} {cost:6.0} µs   ({:.0}/s on one core)",
             proxy.name,
             1e6 / cost
         );
     }
-    ratios(proxies, &medians);
+    ratios(proxies, &rounds);
     Ok(())
 }
 
@@ -244,13 +249,15 @@ async fn storm(proxies: &[Proxy]) -> Result<()> {
     Ok(())
 }
 
-/// Ours against each of the others.
-fn ratios<'a>(proxies: impl IntoIterator<Item = &'a Proxy>, figures: &[f64]) {
-    let Some((ours, others)) = figures.split_first() else {
+/// Ours against each of the others: the median of the rounds' ratios, because a shared machine is faster in one minute
+/// than in the next.
+fn ratios<'a>(proxies: impl IntoIterator<Item = &'a Proxy>, rounds: &[Vec<f64>]) {
+    let Some((ours, others)) = rounds.split_first() else {
         return;
     };
     for (proxy, other) in proxies.into_iter().skip(1).zip(others) {
-        println!("  holdfast / {} = {:.2}", proxy.name, ours / other);
+        let ratio = median(ours.iter().zip(other).map(|(ours, other)| ours / other));
+        println!("  holdfast / {} = {ratio:.2}", proxy.name);
     }
 }
 

@@ -121,7 +121,8 @@ struct Ports {
     secure: SocketAddr,
 }
 
-/// The WebSocket reverse proxy that nginx's documentation describes, with one worker.
+/// The WebSocket reverse proxy that nginx's documentation describes, with one worker. It tells backends of clients what
+/// we tell, but for `Forwarded`; ingress-nginx has it tell more.
 fn nginx(dir: &Path, ports: Ports, backend: SocketAddr, pair: &Pair) -> Result<Command> {
     std::fs::write(dir.join("tls.crt"), &pair.certificate)?;
     std::fs::write(dir.join("tls.key"), &pair.key)?;
@@ -137,7 +138,10 @@ fn nginx(dir: &Path, ports: Ports, backend: SocketAddr, pair: &Pair) -> Result<C
          ssl_certificate tls.crt; ssl_certificate_key tls.key; ssl_protocols TLSv1.2 TLSv1.3;\n    \
          location / {{\n      proxy_pass http://backend;\n      proxy_http_version 1.1;\n      \
          proxy_set_header Upgrade $http_upgrade;\n      proxy_set_header Connection $connection_upgrade;\n      \
-         proxy_set_header Host $host;\n      proxy_read_timeout 1h;\n      proxy_send_timeout 1h;\n    \
+         proxy_set_header Host $host;\n      proxy_set_header X-Real-IP $remote_addr;\n      \
+         proxy_set_header X-Forwarded-For $remote_addr;\n      proxy_set_header X-Forwarded-Host $host;\n      \
+         proxy_set_header X-Forwarded-Port $server_port;\n      proxy_set_header X-Forwarded-Proto $scheme;\n      \
+         proxy_read_timeout 1h;\n      proxy_send_timeout 1h;\n    \
          }}\n  }}\n}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), text)?;
@@ -149,13 +153,16 @@ fn nginx(dir: &Path, ports: Ports, backend: SocketAddr, pair: &Pair) -> Result<C
     Ok(command)
 }
 
-/// HAProxy's own example of a reverse proxy, with one thread and a tunnel timeout.
+/// HAProxy's own example of a reverse proxy, with one thread, a tunnel timeout, and the same fields as nginx.
 fn haproxy(dir: &Path, ports: Ports, backend: SocketAddr, pair: &Pair) -> Result<Command> {
     std::fs::write(dir.join("tls.pem"), format!("{}{}", pair.certificate, pair.key))?;
     let Ports { plain, secure } = ports;
     let text = format!(
         "global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n  \
-         timeout server 1h\n  timeout tunnel 1h\n  option forwardfor\nfrontend all\n  bind {plain} backlog 4096\n  \
+         timeout server 1h\n  timeout tunnel 1h\n  option forwardfor\nfrontend all\n  \
+         http-request set-header X-Real-IP %[src]\n  http-request set-header X-Forwarded-Host %[req.hdr(host)]\n  \
+         http-request set-header X-Forwarded-Port %[dst_port]\n  \
+         http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n  bind {plain} backlog 4096\n  \
          bind {secure} ssl crt {} alpn h2,http/1.1 backlog 4096\n  default_backend one\nbackend one\n  \
          server one {backend}\n",
         dir.join("tls.pem").display()

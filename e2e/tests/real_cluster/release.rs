@@ -46,7 +46,36 @@ pub(crate) async fn deploy(verb: &str, more: &[&str]) -> Result<()> {
         .chain(QUICK)
         .chain(more.iter().copied());
     arguments.extend(values.flat_map(|value| ["--set", value]));
-    helm(&arguments).await.map(drop)
+    match helm(&arguments).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.context(state().await)),
+    }
+}
+
+/// What the cluster says of the release and of its node: helm says only that it waited in vain.
+async fn state() -> String {
+    let questions: [&[&str]; 3] = [
+        &["describe", "nodes"],
+        &["describe", "pods", "-n", RELEASE],
+        &[
+            "logs",
+            "-n",
+            RELEASE,
+            "-l",
+            "app.kubernetes.io/component=proxy",
+            "--all-containers",
+            "--prefix",
+            "--tail=20",
+        ],
+    ];
+    let mut text = String::new();
+    for question in questions {
+        let answer = kubectl(question)
+            .await
+            .unwrap_or_else(|error| format!("{error:#}"));
+        text.push_str(&format!("$ kubectl {}\n{answer}\n", question.join(" ")));
+    }
+    text
 }
 
 /// Makes a namespace in which Pod Security `restricted` is enforced.

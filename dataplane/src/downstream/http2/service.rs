@@ -134,7 +134,7 @@ impl Answerer {
         if body.is_end_stream() && asked == Asked::Answer {
             head::say_empty(&mut parts);
         }
-        let request = Request::from_parts(parts, body);
+        let request = Box::new(Request::from_parts(parts, body));
         let target = target::read(&request)?;
         pass(local, (&self.arrival, client), request, &target, offer, record).await
     }
