@@ -16,8 +16,6 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-/// How many fields [`set`] writes, and the host.
-const OURS: usize = 7;
 /// Of which there is none: an address is a value, and so is a host.
 const UNKNOWN: HeaderValue = HeaderValue::from_static("unknown");
 
@@ -97,9 +95,6 @@ impl Arrival {
 /// The client: the peer, or the last address before the trusted proxies of `X-Forwarded-For`. The port of
 /// one that is only told of is 0.
 pub fn client(headers: &HeaderMap, peer: SocketAddr, trust: &Trust) -> SocketAddr {
-    if !trust.is_proxy(peer.ip()) {
-        return peer;
-    }
     let lines = headers.get_all(&FOR).iter().rev();
     // A line that is no text holds no address.
     let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
@@ -138,8 +133,6 @@ pub fn set(
         true => written.clone(),
         false => text(client.ip().to_canonical().to_string()),
     };
-    // At once: to grow is to hash them all again.
-    headers.reserve(OURS);
     headers.insert(REAL_IP, real);
     if trust.is_proxy(peer.ip()) {
         append(headers, &header::FORWARDED, element);

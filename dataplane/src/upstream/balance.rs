@@ -26,17 +26,12 @@ pub struct Pick<'a> {
 /// Counts are read, not claimed: two workers may pick the same endpoint at the same moment, which
 /// evens out with the next request.
 pub fn pick<'a>(route: &'a RouteEntry, exclude: &[SocketAddr], rng: &mut Rng) -> Option<Pick<'a>> {
-    if let [backend] = route.backends.as_slice() {
-        return draw(backend, exclude, rng);
-    }
     // One endpoint per backend is drawn first, so that the sets are read once.
-    let mut candidates: Vec<Pick<'a>> = Vec::with_capacity(route.backends.len());
-    candidates.extend(
-        route
-            .backends
-            .iter()
-            .filter_map(|backend| draw(backend, exclude, rng)),
-    );
+    let drawn = route
+        .backends
+        .iter()
+        .filter_map(|backend| draw(backend, exclude, rng));
+    let mut candidates: Vec<Pick<'a>> = drawn.collect();
     let index = match candidates.len() {
         0 => return None,
         1 => 0,
