@@ -1,6 +1,6 @@
 //! Where HTTP/1.1 messages begin and end, by the one reading that is forwarded (RFC 9112).
 //!
-//! Pure and sans-I/O: bytes in, boundaries or a [`Fault`] out. It sees what a peer sends before hyper does and
+//! Pure and sans-I/O: bytes in, boundaries or a [`Fault`] out. It sees what a peer sends before anyone else does and
 //! allows what strict and lenient parsers read alike. Where the RFC lets a recipient repair a message (bare LF,
 //! folded fields, several lengths, whitespace before a colon), it refuses instead. It never changes a byte, and
 //! judges neither Host nor target beyond their octets.
@@ -14,10 +14,12 @@ mod head;
 mod line;
 mod octets;
 mod request;
+mod spelling;
 
 pub use self::answer::{AnswerTracker, Asked};
 pub use self::octets::is_target;
 pub use self::request::RequestTracker;
+pub use self::spelling::Spelling;
 
 /// How much of a head is read.
 #[derive(Clone, Copy, Debug)]
@@ -63,19 +65,40 @@ impl Fault {
 pub struct Progress {
     /// This many of them.
     pub taken: usize,
-    /// They end a head, of an answer the final one.
-    pub head: bool,
+    /// What they are.
+    pub part: Part,
     /// They end a message.
     pub end: bool,
 }
 
+/// A part of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A head to its end.
+    Head,
+    /// The head of an interim answer to its end; another head follows.
+    Interim,
+    /// Content of a body, or of what is no HTTP any more.
+    Content,
+    /// A head whose end has not come, or what frames a body.
+    Framing,
+}
+
 impl Progress {
-    /// No boundary.
+    /// Within a head.
     fn within(taken: usize) -> Self {
         Self {
             taken,
-            head: false,
+            part: Part::Framing,
             end: false,
+        }
+    }
+
+    /// The end of a head that another follows.
+    fn interim(taken: usize) -> Self {
+        Self {
+            part: Part::Interim,
+            ..Self::within(taken)
         }
     }
 
@@ -83,17 +106,21 @@ impl Progress {
     fn head(taken: usize, end: bool) -> Self {
         Self {
             taken,
-            head: true,
+            part: Part::Head,
             end,
         }
     }
 
-    /// Within a body, or at its end.
-    fn body((taken, end): (usize, bool)) -> Self {
+    /// A piece of a body.
+    fn body(piece: body::Piece) -> Self {
         Self {
-            taken,
-            head: false,
-            end,
+            taken: piece.taken,
+            part: if piece.content {
+                Part::Content
+            } else {
+                Part::Framing
+            },
+            end: piece.end,
         }
     }
 }

@@ -13,4 +13,5 @@ pub mod io;
 pub mod patience;
 pub mod record;
 pub mod respond;
+mod spelled;
 pub mod target;

@@ -7,6 +7,7 @@ mod proxy;
 mod raw;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::thread;
 use std::time::Duration;
 
@@ -60,6 +61,69 @@ fn a_request_reaches_the_backend_and_its_answer_comes_back() {
     ] {
         assert_eq!(field(&seen, name), value, "{name} in {seen}");
     }
+}
+
+#[test]
+fn names_go_on_as_they_were_written() {
+    let backend = Backend::start(|_, mut peer| {
+        while let Some(head) = peer.head() {
+            let seen = head.lines().filter(|line| line.starts_with("X-")).count();
+            let fields = if head.starts_with("GET /mixed") {
+                "ETag: \"ab\"\r\nX-TRaCe: x-trace: 1\r\nx-plain: y\r\nSET-cookie: a\r\nset-cookie: b\r\n"
+            } else {
+                "etag: z\r\n"
+            };
+            let body = format!("x-trace: {seen}");
+            let length = body.len();
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+            ));
+        }
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    client.send("GET /mixed HTTP/1.1\r\nHost: test.example\r\nX-One: 1\r\nx-two: 2\r\n\r\n");
+    let (head, body) = client.answer();
+    assert_eq!(body, "x-trace: 1", "of two, one was written so");
+    for line in [
+        "ETag: \"ab\"",
+        "X-TRaCe: x-trace: 1",
+        "x-plain: y",
+        "Content-Length: 10",
+    ] {
+        assert!(head.lines().any(|l| l == line), "{line}: {head}");
+    }
+    client.send("GET /plain HTTP/1.1\r\nhost: test.example\r\nx-one: 1\r\n\r\n");
+    let (head, body) = client.answer();
+    assert!(head.contains("etag: z\r\nContent-Length: "), "{head}");
+    assert_eq!(body, "x-trace: 0");
+}
+
+#[test]
+fn a_request_goes_on_while_nobody_reads_its_answer() {
+    let taken = 8 << 20;
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head().unwrap();
+        // More than all buffers on its way to the client hold.
+        let mut writer = peer.stream.try_clone().unwrap();
+        writer
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        thread::spawn(move || {
+            let chunk = [b"10000\r\n".to_vec(), pattern(1 << 16), b"\r\n".to_vec()].concat();
+            (0..640).try_for_each(|_| writer.write_all(&chunk))?;
+            writer.write_all(b"0\r\n\r\n")
+        });
+        assert_eq!(peer.take(taken), pattern(taken));
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    let mut client = Peer::connect(proxy.address);
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: {taken}\r\n\r\n"
+    ));
+    assert_eq!(status(&client.head().unwrap()), 200);
+    client.send(pattern(taken));
+    assert_eq!(chunks(&mut client), pattern(1 << 16).repeat(640));
 }
 
 #[test]

@@ -142,7 +142,6 @@ fn builder(local: &Local) -> http1::Builder {
     builder
         .max_buf_size(limits.max_head_size)
         .max_header_size(limits.max_head_size)
-        .preserve_header_case(true)
         // `respond` and `forward` write it, so that a 101 has none.
         .auto_date_header(false);
     builder

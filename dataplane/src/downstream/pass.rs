@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use routetable::matching::RequestView;
 
 use super::admit;
@@ -26,7 +25,7 @@ use crate::upstream::lease::Lease;
 /// What came of a request that was passed on.
 pub(super) enum Passed {
     /// An answer of its endpoint.
-    Answered(Response<Incoming>, Lease),
+    Answered(Response<()>, Lease),
     /// A session, once the client has its answer.
     Switched(Response<()>, Box<Pending>),
 }

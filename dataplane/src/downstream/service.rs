@@ -13,6 +13,7 @@ use hyper::service::Service;
 
 use super::pass::{Passed, pass};
 use crate::error::Refusal;
+use crate::framing::Spelling;
 use crate::http::body::ResponseBody;
 use crate::http::forward;
 use crate::http::forwarded::{self, Arrival};
@@ -57,8 +58,12 @@ impl Service<Request<Incoming>> for Answerer {
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
         self.client.speech.begin();
+        let spelling = self.client.speech.request_spelling();
+        if !spelling.is_plain() {
+            request.extensions_mut().insert(spelling);
+        }
         self.client.unframed.set(request.version() == Version::HTTP_10);
         // Now, because a client that has left already takes the future with it unpolled.
         let client = forwarded::client(
@@ -69,7 +74,13 @@ impl Service<Request<Incoming>> for Answerer {
         let record = Record::new(&self.local, &self.client.speech, client, &request);
         let request = Box::new(request.map(RequestBody::new));
         let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request, client, record).await) })
+        Box::pin(async move {
+            let mut response = this.answer(request, client, record).await;
+            if let Some(spelling) = response.extensions_mut().remove::<Spelling>() {
+                this.client.speech.spell_answer(spelling);
+            }
+            Ok(response)
+        })
     }
 }
 

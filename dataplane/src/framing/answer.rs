@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::head::{Head, Seen};
 use super::octets::is_value;
-use super::{Bounds, Fault, Progress};
+use super::{Bounds, Fault, Part, Progress, Spelling};
 
 /// Interim answers before the final one, at most.
 const MAX_INTERIM: usize = 16;
@@ -22,6 +22,8 @@ pub struct Asked {
 pub struct AnswerTracker {
     bounds: Bounds,
     at: At,
+    /// Of the final head.
+    spelling: Spelling,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,11 @@ struct Pending {
 impl AnswerTracker {
     /// Before the first request.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, at: At::Idle }
+        Self {
+            bounds,
+            at: At::Idle,
+            spelling: Spelling::default(),
+        }
     }
 
     /// A request is on its way. What came before it answers nothing.
@@ -62,7 +68,7 @@ impl AnswerTracker {
         }
     }
 
-    /// Takes bytes as far as the end of a final head or of the answer.
+    /// Takes bytes as far as the end of a head, or a part of the body.
     ///
     /// # Errors
     /// The answer can't be read, or nobody asked; nothing more is read, then.
@@ -70,9 +76,36 @@ impl AnswerTracker {
         self.step(bytes).inspect_err(|fault| self.at = At::Lost(*fault))
     }
 
-    /// The endpoint broke the rules.
-    pub fn is_lost(&self) -> bool {
-        matches!(self.at, At::Lost(_))
+    /// How the fields' names of the final head that has just ended were written.
+    pub fn take_spelling(&mut self) -> Spelling {
+        std::mem::take(&mut self.spelling)
+    }
+
+    /// The answer is complete, or nothing was asked yet.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.at, At::Idle)
+    }
+
+    /// Only the connection's end ends the answer.
+    pub fn is_endless(&self) -> bool {
+        matches!(self.at, At::Body(Body::Endless))
+    }
+
+    /// The connection has ended; false if the answer had not, by then.
+    pub fn finish(&mut self) -> bool {
+        if self.is_endless() {
+            self.at = At::Idle;
+        }
+        self.is_idle()
+    }
+
+    /// Bytes of content that are still to come, if the answer says how many.
+    pub fn left(&self) -> Option<u64> {
+        match self.at {
+            At::Idle => Some(0),
+            At::Body(Body::Sized(left)) => Some(left),
+            _ => None,
+        }
     }
 
     fn step(&mut self, bytes: &[u8]) -> Result<Progress, Fault> {
@@ -92,8 +125,9 @@ impl AnswerTracker {
                         Seen::End(length, declared) => {
                             taken += length;
                             if pending.is_interim()? {
-                                continue;
+                                return Ok(Progress::interim(taken));
                             }
+                            self.spelling = pending.head.take_spelling();
                             let body = match pending.status {
                                 101 => {
                                     self.at = At::Switched;
@@ -116,7 +150,12 @@ impl AnswerTracker {
                     }
                     return Ok(progress);
                 }
-                At::Switched => return Ok(Progress::within(bytes.len())),
+                At::Switched => {
+                    return Ok(Progress {
+                        part: Part::Content,
+                        ..Progress::within(bytes.len())
+                    });
+                }
                 At::Lost(fault) => return Err(*fault),
             }
         }

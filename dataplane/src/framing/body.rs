@@ -65,17 +65,35 @@ impl Body {
         }
     }
 
-    /// How many of `bytes` belong to it, and whether it ends there.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+    /// What comes next is content.
+    fn is_in_content(&self) -> bool {
         match self {
-            Self::Sized(left) => {
-                let taken = skip(left, bytes.len());
-                Ok((taken, *left == 0))
-            }
-            Self::Chunked(chunks) => chunks.read(bytes),
-            Self::Endless => Ok((bytes.len(), false)),
+            Self::Sized(_) | Self::Endless => true,
+            Self::Chunked(chunks) => matches!(chunks.at, At::Data(_)),
         }
     }
+
+    /// Goes on through content as far as it comes, or by a line between chunks.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Piece, Fault> {
+        let content = self.is_in_content();
+        let (taken, end) = match self {
+            Self::Sized(left) => (skip(left, bytes.len()), *left == 0),
+            Self::Chunked(chunks) => (chunks.step(bytes)?, matches!(chunks.at, At::End)),
+            Self::Endless => (bytes.len(), false),
+        };
+        Ok(Piece { taken, content, end })
+    }
+}
+
+/// A part of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    /// Its bytes.
+    pub(super) taken: usize,
+    /// They are content, rather than what frames it.
+    pub(super) content: bool,
+    /// The body ends with it.
+    pub(super) end: bool,
 }
 
 /// Takes as much of `left` as there is.
@@ -86,14 +104,6 @@ fn skip(left: &mut u64, there: usize) -> usize {
 }
 
 impl Chunks {
-    fn read(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
-        let mut taken = 0;
-        while taken < bytes.len() && !matches!(self.at, At::End) {
-            taken += self.step(&bytes[taken..])?;
-        }
-        Ok((taken, matches!(self.at, At::End)))
-    }
-
     /// Goes on by a line, or through a chunk's data.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         if let At::Data(left) = &mut self.at {

@@ -2,7 +2,7 @@
 
 use super::field::{self, Declared, Framing};
 use super::line::Lines;
-use super::{Bounds, Fault};
+use super::{Bounds, Fault, Spelling};
 
 /// A head under way.
 #[derive(Debug)]
@@ -11,6 +11,7 @@ pub(super) struct Head {
     framing: Framing,
     bytes: usize,
     fields: usize,
+    spelling: Spelling,
     /// Not set before the first line has been read.
     http_11: Option<bool>,
 }
@@ -33,6 +34,7 @@ impl Head {
             framing: Framing::default(),
             bytes: before,
             fields: 0,
+            spelling: Spelling::default(),
             http_11: None,
         }
     }
@@ -40,6 +42,11 @@ impl Head {
     /// Bytes so far.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How its fields' names were written.
+    pub(super) fn take_spelling(&mut self) -> Spelling {
+        std::mem::take(&mut self.spelling)
     }
 
     /// Reads one line. `first` judges the first one and says whether it is of HTTP/1.1, or that it is none
@@ -81,6 +88,7 @@ impl Head {
             return Err(Fault::HeadTooLarge);
         }
         self.framing.see(name, value, repeats)?;
+        self.spelling.see(name);
         Ok(Seen::Line(taken))
     }
 }

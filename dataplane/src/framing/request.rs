@@ -5,13 +5,15 @@ use memchr::memchr;
 use super::body::Body;
 use super::head::{Head, Seen};
 use super::octets::{is_target, is_token};
-use super::{Bounds, Fault, Progress};
+use super::{Bounds, Fault, Progress, Spelling};
 
 /// Follows the requests of one connection.
 #[derive(Debug)]
 pub struct RequestTracker {
     bounds: Bounds,
     at: At,
+    /// Of the head that was read last.
+    spelling: Spelling,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,7 @@ impl RequestTracker {
         Self {
             bounds,
             at: At::start(),
+            spelling: Spelling::default(),
         }
     }
 
@@ -49,6 +52,11 @@ impl RequestTracker {
         }
     }
 
+    /// How the fields' names of the head that has just ended were written.
+    pub fn take_spelling(&mut self) -> Spelling {
+        std::mem::take(&mut self.spelling)
+    }
+
     /// Goes on to the next request. Does nothing within one.
     pub fn next(&mut self) {
         if self.is_complete() {
@@ -56,7 +64,7 @@ impl RequestTracker {
         }
     }
 
-    /// Takes bytes as far as the end of the head or of the request.
+    /// Takes bytes as far as the end of the head, or a part of the body.
     ///
     /// # Errors
     /// The request can't be read; nothing more is, then.
@@ -74,6 +82,7 @@ impl RequestTracker {
                         Seen::Nothing => return Ok(Progress::within(bytes.len())),
                         Seen::Line(length) => taken += length,
                         Seen::End(length, declared) => {
+                            self.spelling = head.take_spelling();
                             let body = Body::new(declared, false);
                             let progress = Progress::head(taken + length, body.is_none());
                             self.at = body.map_or(At::End, At::Body);

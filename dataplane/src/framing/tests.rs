@@ -18,7 +18,18 @@ fn request(text: &str) -> Result<Progress, Fault> {
 fn answer(asked: Asked, text: &str) -> Result<Progress, Fault> {
     let mut tracker = AnswerTracker::new(BOUNDS);
     tracker.ask(asked);
-    tracker.read(text.as_bytes())
+    read_on(&mut tracker, text.as_bytes())
+}
+
+/// Reads on behind interim answers.
+fn read_on(tracker: &mut AnswerTracker, mut bytes: &[u8]) -> Result<Progress, Fault> {
+    loop {
+        let progress = tracker.read(bytes)?;
+        bytes = &bytes[progress.taken..];
+        if progress.part != Part::Interim || bytes.is_empty() {
+            return Ok(progress);
+        }
+    }
 }
 
 const PLAIN: Asked = Asked {
@@ -110,7 +121,11 @@ fn a_101_ends_http_only_if_it_was_asked_for() {
     tracker.ask(asked);
     let progress = tracker.read(switched.as_bytes());
     assert_eq!(progress, Ok(Progress::head(switched.len() - 3, false)));
-    assert_eq!(tracker.read(b"\0\n\r"), Ok(Progress::within(3)));
+    let behind = Progress {
+        part: Part::Content,
+        ..Progress::within(3)
+    };
+    assert_eq!(tracker.read(b"\0\n\r"), Ok(behind));
 }
 
 #[test]
@@ -128,7 +143,7 @@ fn interim_answers_are_bounded() {
         ..BOUNDS
     });
     tracker.ask(PLAIN);
-    assert!(tracker.read(interim.repeat(16).as_bytes()).is_ok());
+    assert!(read_on(&mut tracker, interim.repeat(16).as_bytes()).is_ok());
     assert!(tracker.read(interim.as_bytes()).is_err());
 }
 
@@ -136,5 +151,5 @@ fn interim_answers_are_bounded() {
 fn what_nobody_asked_for_is_no_answer() {
     let mut tracker = AnswerTracker::new(BOUNDS);
     assert!(tracker.read(b"HTTP/1.1 200 OK\r\n").is_err());
-    assert!(tracker.is_lost());
+    assert!(!tracker.is_idle());
 }

@@ -2,16 +2,16 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 
 use super::record::Record;
-use crate::upstream::body::ends_by_reset;
+use crate::upstream::error::AnswerError;
 use crate::upstream::lease::Lease;
 
 /// Why an answer broke off. The client's connection breaks off with it.
@@ -19,10 +19,7 @@ use crate::upstream::lease::Lease;
 pub enum BodyError {
     /// The endpoint's body broke off, or its framing is wrong.
     #[error("the backend's body broke off: {0}")]
-    Upstream(#[from] hyper::Error),
-    /// The endpoint reset the stream, as if nothing had been wrong.
-    #[error("the backend reset the stream before its end")]
-    Reset,
+    Upstream(#[from] AnswerError),
     /// The endpoint was silent for `timeouts.idle`.
     #[error("the backend sent nothing for {0:?}")]
     Idle(Duration),
@@ -34,15 +31,15 @@ pub struct ResponseBody {
     source: Source,
     /// Absent behind a 101, whose account goes on. In a box, because hyper moves bodies about.
     record: Option<Box<Record>>,
+    /// It has broken off. Told a turn later: hyper throws away what it has not written by then.
+    broken: Option<BodyError>,
 }
 
 #[derive(Debug)]
 enum Source {
     Own(Option<Bytes>),
     Upstream {
-        incoming: Incoming,
-        /// See [`ends_by_reset`].
-        is_stream: bool,
+        /// Absent once the answer is over.
         lease: Option<Lease>,
         silence: Option<Silence>,
     },
@@ -54,6 +51,7 @@ impl ResponseBody {
         Self {
             source: Source::Own(None),
             record: None,
+            broken: None,
         }
     }
 
@@ -62,30 +60,52 @@ impl ResponseBody {
         Self {
             source: Source::Own(Some(text)),
             record: Some(Box::new(record)),
+            broken: None,
         }
     }
 
-    /// An endpoint's body, over HTTP/2 if `is_stream`; `idle` bounds its silence. The lease ends with the body.
-    pub fn upstream(
-        incoming: Incoming,
-        is_stream: bool,
-        lease: Lease,
-        idle: Option<Duration>,
-        record: Record,
-    ) -> Self {
+    /// An endpoint's body; `idle` bounds its silence. The lease ends with it.
+    pub fn upstream(lease: Lease, idle: Option<Duration>, record: Record) -> Self {
         let mut lease = Some(lease);
-        if incoming.is_end_stream() {
-            lease.take().into_iter().for_each(Lease::finish);
-        }
+        finish_at_end(&mut lease);
         Self {
             source: Source::Upstream {
-                incoming,
-                is_stream,
                 lease,
                 silence: idle.map(Silence::new),
             },
             record: Some(Box::new(record)),
+            broken: None,
         }
+    }
+}
+
+/// Ends the lease with the answer.
+fn finish_at_end(lease: &mut Option<Lease>) {
+    if let Some(over) = lease.take_if(|lease| lease.is_end()) {
+        over.finish();
+    }
+}
+
+impl Source {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let (lease, silence) = match self {
+            Self::Own(text) => return Poll::Ready(text.take().map(Ok)),
+            Self::Upstream { lease, silence } => (lease, silence),
+        };
+        let Some(answer) = lease else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(data) = answer.poll_data(cx) else {
+            let limit = silence.as_mut().and_then(|silence| silence.poll(cx));
+            return limit.map_or(Poll::Pending, |limit| {
+                Poll::Ready(Some(Err(BodyError::Idle(limit))))
+            });
+        };
+        silence.iter_mut().for_each(Silence::broken);
+        if !matches!(data, Some(Err(_))) {
+            finish_at_end(lease);
+        }
+        Poll::Ready(data.map(|data| data.map_err(BodyError::from)))
     }
 }
 
@@ -98,47 +118,19 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let (incoming, is_stream, lease, silence) = match &mut this.source {
-            Source::Own(text) => {
-                let text = text.take();
-                let sent = text.as_ref().map_or(0, Bytes::len);
-                this.record.iter_mut().for_each(|record| record.sent(sent));
-                return Poll::Ready(text.map(|text| Ok(Frame::data(text))));
-            }
-            Source::Upstream {
-                incoming,
-                is_stream,
-                lease,
-                silence,
-            } => (incoming, *is_stream, lease, silence),
-        };
-        match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Pending => {
-                let limit = silence.as_mut().and_then(|silence| silence.poll(cx));
-                limit.map_or(Poll::Pending, |limit| {
-                    Poll::Ready(Some(Err(BodyError::Idle(limit))))
-                })
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                let data = frame.into_data().ok();
-                if incoming.is_end_stream() || data.is_none() {
-                    lease.take().into_iter().for_each(Lease::finish);
-                }
-                if let Some(silence) = silence {
-                    silence.broken();
-                }
-                // Trailers end here; see `header`.
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(this.source.poll_data(cx)).transpose() {
+            Ok(data) => {
                 let sent = data.as_ref().map_or(0, Bytes::len);
                 this.record.iter_mut().for_each(|record| record.sent(sent));
                 Poll::Ready(data.map(|data| Ok(Frame::data(data))))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(None) if is_stream && lease.is_some() && ends_by_reset(incoming) => {
-                Poll::Ready(Some(Err(BodyError::Reset)))
-            }
-            Poll::Ready(None) => {
-                lease.take().into_iter().for_each(Lease::finish);
-                Poll::Ready(None)
+            Err(error) => {
+                this.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }
@@ -146,15 +138,16 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(text) => text.is_none(),
-            Source::Upstream { incoming, .. } => incoming.is_end_stream(),
+            Source::Upstream { lease, .. } => lease.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Source::Upstream { incoming, .. } => incoming.size_hint(),
-        }
+        let left = match &self.source {
+            Source::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Source::Upstream { lease, .. } => lease.as_ref().map_or(Some(0), Lease::left),
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

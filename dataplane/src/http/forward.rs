@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
-use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri, Version};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::Instant;
 
 use super::body::ResponseBody;
@@ -26,6 +25,7 @@ use crate::local::{Local, Trust};
 use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
 use crate::upstream::body::{RequestBody, Upload};
 use crate::upstream::connection::Connection;
+use crate::upstream::error::SendError;
 use crate::upstream::gate::Gate;
 use crate::upstream::lease::Lease;
 
@@ -39,7 +39,7 @@ pub async fn forward(
     mut request: Box<Request<RequestBody>>,
     ends: Ends,
     record: &mut Record,
-) -> Result<(Response<Incoming>, Lease), Refusal> {
+) -> Result<(Response<()>, Lease), Refusal> {
     let upload = request.body().upload();
     record.set_upload(Rc::clone(&upload));
     let limit = local.shared.limits.max_body_size;
@@ -58,8 +58,9 @@ pub async fn forward(
             deadline: record.started() + route.route.timeouts.handshake,
         };
         let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
-        let spare = connection.reused().then(|| spare(&request)).flatten();
-        hold_for_continue(&mut request, &upload);
+        if !upload.done() && Gate::wanted(request.headers()) {
+            request.body_mut().hold();
+        }
         let rate = local.shared.limits.min_upload_rate;
         let sent = exchange(&mut connection, request, route, &upload, rate).await;
         let failure = match sent.and_then(|response| check(response).map_err(Failure::Refused)) {
@@ -67,14 +68,12 @@ pub async fn forward(
                 let lease = Lease::new(connection, &local.pool, upload, guard);
                 return Ok((response, lease));
             }
-            Err(Failure::Lost) if connection.is_lost() => Failure::Refused(broken()),
             Err(failure) => failure,
         };
         // An idle connection's end may cross with the request: once more, on a fresh one.
-        request = match (failure, spare) {
-            (Failure::Unsent(unsent), _) if connection.reused() => unsent,
-            (Failure::Lost, Some(spare)) => Box::new(Request::from_parts(*spare, RequestBody::empty())),
-            (failure, _) => return Err(failure.refusal(local, &slot)),
+        request = match failure {
+            Failure::Unsent(request) | Failure::Lost(Some(request)) if connection.reused() => request,
+            failure => return Err(failure.refusal(local, &slot)),
         };
         purpose = Purpose::Again;
     }
@@ -99,41 +98,18 @@ async fn connect(
     Ok((connection, dialed.slot, dialed.guard))
 }
 
-/// A copy to send again if the connection is lost: only of a request that changes nothing, whether
-/// it arrived or not (RFC 9110 section 9.2.2).
-fn spare(request: &Request<RequestBody>) -> Option<Box<Parts>> {
-    if !request.method().is_safe() || !request.body().is_end_stream() {
-        return None;
-    }
-    let (mut spare, ()) = Request::new(()).into_parts();
-    spare.method.clone_from(request.method());
-    spare.uri.clone_from(request.uri());
-    spare.headers.clone_from(request.headers());
-    spare.extensions.clone_from(request.extensions());
-    Some(Box::new(spare))
-}
-
-fn hold_for_continue(request: &mut Request<RequestBody>, upload: &Upload) {
-    if upload.done() || !Gate::wanted(request.headers()) {
-        return;
-    }
-    let (gate, signal) = Gate::new();
-    request.body_mut().hold(gate);
-    hyper::ext::on_informational(request, move |interim| signal.heard(interim.status()));
-}
-
 enum Failure {
     /// Nothing was sent.
     Unsent(Box<Request<RequestBody>>),
-    /// The connection ended before the answer's head.
-    Lost,
+    /// The connection ended before the answer's head. Here is the request if it may be sent again.
+    Lost(Option<Box<Request<RequestBody>>>),
     Refused(Refusal),
 }
 
 impl Failure {
     fn refusal(self, local: &Local, slot: &EndpointSlot) -> Refusal {
         let refusal = match self {
-            Self::Unsent(_) | Self::Lost => broken(),
+            Self::Unsent(_) | Self::Lost(_) => broken(),
             Self::Refused(refusal) => refusal,
         };
         if refusal.reason.side() == Side::Upstream {
@@ -154,22 +130,22 @@ async fn exchange(
     route: &RouteEntry,
     upload: &Upload,
     min_rate: u32,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Response<()>, Failure> {
     let patience = route.route.timeouts.handshake;
     let mut answer = std::pin::pin!(connection.send(request));
     loop {
         let deadline = (upload.progress() + patience).min(Instant::now() + GLANCE);
         tokio::select! {
             biased;
-            answer = &mut answer => return answer.map_err(|mut error| match error.take_message() {
-                Some(request) => Failure::Unsent(Box::new(request)),
-                None if upload.too_large() => Failure::Refused(too_large()),
-                None if upload.failed() => Failure::Refused(Refusal::new(
+            answer = &mut answer => return answer.map_err(|error| match error {
+                SendError::Unsent(request) => Failure::Unsent(request),
+                _ if upload.too_large() => Failure::Refused(too_large()),
+                _ if upload.failed() => Failure::Refused(Refusal::new(
                     Reason::BadRequest,
                     "the request's body broke off or is not framed properly",
                 )),
-                None if error.error().is_parse() => Failure::Refused(broken()),
-                None => Failure::Lost,
+                SendError::Broken => Failure::Refused(broken()),
+                SendError::Lost(request) => Failure::Lost(request),
             }),
             () = tokio::time::sleep_until(deadline) => {}
         }
@@ -201,7 +177,7 @@ fn broken() -> Refusal {
 ///
 /// # Errors
 /// The refusal to answer with instead.
-pub fn check(mut response: Response<Incoming>) -> Result<Response<Incoming>, Refusal> {
+pub fn check(mut response: Response<()>) -> Result<Response<()>, Refusal> {
     let bad = |detail: &'static str| Err(Refusal::new(Reason::BadUpstreamResponse, detail));
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return bad("the backend switched protocols without being asked");
@@ -259,13 +235,12 @@ pub fn rewrite(
 /// The answer as the client gets it.
 pub fn answer(
     local: &Local,
-    response: Response<Incoming>,
+    response: Response<()>,
     lease: Lease,
     secured: bool,
     mut record: Record,
 ) -> Response<ResponseBody> {
-    let (mut parts, body) = response.into_parts();
-    let is_stream = parts.version == Version::HTTP_2;
+    let (mut parts, ()) = response.into_parts();
     record.set_answer(parts.status.as_u16(), None);
     // RFC 9110 section 15.5.22: this answer must name the protocol, and only this one goes on.
     let names_websocket = parts.status == StatusCode::UPGRADE_REQUIRED
@@ -298,6 +273,6 @@ pub fn answer(
         parts.headers.append(header::CONNECTION, upgrade);
     }
     let idle = record.route().and_then(|route| route.route.timeouts.idle);
-    let body = ResponseBody::upstream(body, is_stream, lease, idle, record);
+    let body = ResponseBody::upstream(lease, idle, record);
     Response::from_parts(parts, body)
 }

@@ -1,6 +1,6 @@
 //! Header fields that end at a proxy, and those that nobody may hide or imitate (RFC 9110 section 7.6).
 //!
-//! Pure. Fields keep their spelling: hyper remembers it beside the map.
+//! Pure. How names were spelled is kept beside the map: [`Spelling`](crate::framing::Spelling).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 

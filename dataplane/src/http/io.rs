@@ -8,7 +8,7 @@
 //! whose turn it is, and since when: hyper has one time limit for a head and for the pause before
 //! it, which would be too long for the one or too short for the other.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -18,10 +18,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::Instant;
 
-use crate::framing::{Bounds, Fault, RequestTracker};
+use super::spelled;
+use crate::framing::{Bounds, Fault, Part, RequestTracker, Spelling};
 use crate::tls::stream::Stream;
 
 /// Most that is read at once.
@@ -37,6 +39,8 @@ pub struct Speech {
     asked: Cell<bool>,
     fault: Cell<Option<Fault>>,
     turn: Cell<Turn>,
+    request_spelling: RefCell<Spelling>,
+    answer_spelling: RefCell<Option<Spelling>>,
 }
 
 /// Whose turn it is.
@@ -62,6 +66,8 @@ impl Speech {
             asked: Cell::new(false),
             fault: Cell::new(None),
             turn: Cell::new(Turn::Head(Instant::now())),
+            request_spelling: RefCell::default(),
+            answer_spelling: RefCell::default(),
         })
     }
 
@@ -71,6 +77,16 @@ impl Speech {
         self.answering.set(true);
         self.flushed.set(false);
         self.turn.set(Turn::Answer);
+    }
+
+    /// How the present request's fields were written.
+    pub fn request_spelling(&self) -> Spelling {
+        self.request_spelling.take()
+    }
+
+    /// How the fields of the answer are to be written.
+    pub fn spell_answer(&self, spelling: Spelling) {
+        self.answer_spelling.replace(Some(spelling));
     }
 
     /// Whose turn it is.
@@ -121,6 +137,8 @@ pub struct ClientIo {
     held: Bytes,
     /// Who asked for what is held.
     waiting: Option<Waker>,
+    /// What is written in place of as many bytes of hyper's.
+    head: Bytes,
 }
 
 impl ClientIo {
@@ -132,6 +150,7 @@ impl ClientIo {
             tracker: RequestTracker::new(bounds),
             held: Bytes::new(),
             waiting: None,
+            head: Bytes::new(),
         }
     }
 
@@ -156,8 +175,9 @@ impl ClientIo {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, fault.detail()));
                 }
             };
-            if progress.head {
+            if progress.part == Part::Head {
                 self.speech.asked.set(true);
+                self.speech.request_spelling.replace(self.tracker.take_spelling());
             }
             taken += progress.taken;
         }
@@ -187,6 +207,33 @@ impl ClientIo {
         }
         self.waiting = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Writes what hyper has, its head in the backend's spelling.
+    fn write(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(spelling) = self.speech.answer_spelling.take()
+            && let Some(first) = bufs.first()
+        {
+            self.head = spelled::head(first, &spelling).into();
+        }
+        let stream = Pin::new(&mut self.stream);
+        let polled = match bufs {
+            [first, rest @ ..] if !self.head.is_empty() => {
+                let (head, behind) = (&self.head, first.get(self.head.len()..).unwrap_or_default());
+                let mut parts: SmallVec<[io::IoSlice<'_>; 4]> = SmallVec::new();
+                parts.push(io::IoSlice::new(head));
+                if !behind.is_empty() {
+                    parts.push(io::IoSlice::new(behind));
+                }
+                parts.extend_from_slice(rest);
+                stream.poll_write_vectored(cx, &parts)
+            }
+            _ => stream.poll_write_vectored(cx, bufs),
+        };
+        if let Poll::Ready(Ok(written)) = polled {
+            self.head.advance(written.min(self.head.len()));
+        }
+        self.wrote(polled)
     }
 
     /// Notes whether the client takes what is written.
@@ -244,8 +291,7 @@ impl Write for ClientIo {
             self.speech.kept_back.set(true);
             return Poll::Ready(Ok(buf.len()));
         }
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(polled)
+        self.write(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -257,8 +303,7 @@ impl Write for ClientIo {
             self.speech.kept_back.set(true);
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(polled)
+        self.write(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

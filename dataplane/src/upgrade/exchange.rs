@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::header;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,7 +29,7 @@ pub enum Answer {
     /// It agreed: its 101 for the client, and what waits for that to be sent.
     Switched(Response<()>, Box<Pending>),
     /// It declined; the client gets its answer as it is.
-    Declined(Response<Incoming>, Lease),
+    Declined(Response<()>, Lease),
 }
 
 /// Asks an endpoint of `route` for the WebSocket that `request` offers.
@@ -161,7 +160,11 @@ async fn send_and_judge(
         }
     };
     let agreement = agreement.map_err(|detail| Refusal::new(Reason::BadUpstreamHandshake, detail))?;
-    let backend = opened.switched.agreed(&mut response).await.ok_or_else(broken)?;
+    let backend = opened
+        .switched
+        .agreed(connection, &mut response)
+        .await
+        .ok_or_else(broken)?;
     if over_http2 {
         handshake::to_switched(offer, &mut response);
     }
@@ -181,10 +184,10 @@ fn broken() -> Refusal {
 }
 
 /// The backend's 101 as the client gets it: its own fields, and no framing.
-fn switched_head(response: Response<Incoming>) -> Response<()> {
-    let (mut parts, _) = response.into_parts();
-    fields::remove_hop_by_hop(&mut parts.headers);
-    parts.headers.remove(header::CONTENT_LENGTH);
-    handshake::set_upgrade(&mut parts.headers);
-    Response::from_parts(parts, ())
+fn switched_head(mut response: Response<()>) -> Response<()> {
+    let headers = response.headers_mut();
+    fields::remove_hop_by_hop(headers);
+    headers.remove(header::CONTENT_LENGTH);
+    handshake::set_upgrade(headers);
+    response
 }

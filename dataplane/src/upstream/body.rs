@@ -3,18 +3,19 @@
 //!
 //! Trailers end here: they are never merged into a head, and no backend may do so in our name.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::gate::Gate;
+use super::gate::{Gate, Signal};
 
 /// How long a client may keep us waiting before its pace counts.
 const GRACE: Duration = Duration::from_secs(20);
@@ -30,6 +31,8 @@ pub struct Upload {
     starved: Cell<Option<Instant>>,
     waited: Cell<Duration>,
     progress: Cell<Instant>,
+    /// Opens the gate that holds it.
+    signal: OnceCell<Rc<Signal>>,
 }
 
 impl Upload {
@@ -68,6 +71,13 @@ impl Upload {
             .unwrap_or_default();
         let waited = self.waited.get() + waiting;
         waited >= GRACE && self.bytes.get() < waited.as_secs() * u64::from(rate)
+    }
+
+    /// Its endpoint sent an interim answer.
+    pub fn heard(&self, status: StatusCode) {
+        if let Some(signal) = self.signal.get() {
+            signal.heard(status);
+        }
     }
 
     /// When the last byte was taken, or the body began.
@@ -143,6 +153,7 @@ impl RequestBody {
             starved: Cell::new(None),
             waited: Cell::new(Duration::ZERO),
             progress: Cell::new(Instant::now()),
+            signal: OnceCell::new(),
         };
         Self {
             incoming,
@@ -152,9 +163,12 @@ impl RequestBody {
         }
     }
 
-    /// Nothing of it is taken before the gate opens.
-    pub fn hold(&mut self, gate: Gate) {
+    /// Nothing of it is taken before its endpoint asks for it.
+    pub fn hold(&mut self) {
+        let (gate, signal) = Gate::new();
         self.gate = Some(gate);
+        // Held once.
+        let _ = self.upload.signal.set(signal);
     }
 
     /// It breaks off where it becomes larger than `limit` bytes.

@@ -1,18 +1,16 @@
 //! A connection to an endpoint: HTTP/1.1 or HTTP/2, for requests one after the other or for one session.
 
-use std::future::Future;
-use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 
-use http::{Method, Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use tokio::task::AbortHandle;
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use hyper::body::Body as _;
 
 use super::body::RequestBody;
-use super::http2::Here;
-use super::socket::{EndpointIo, Watch};
-use crate::framing::{Asked, Bounds};
+use super::error::{AnswerError, SendError};
+use super::http1::Http1;
+use super::http2::{Here, Http2};
 use crate::snapshot::{Endpoint, Protocol};
 use crate::tls::client::Client;
 use crate::tls::stream::Stream;
@@ -20,33 +18,23 @@ use crate::tls::stream::Stream;
 /// A connection that speaks HTTP to an endpoint. Dropping it closes the socket at once, unless a session has it.
 #[derive(Debug)]
 pub struct Connection {
-    sender: Sender,
-    _driver: Driver,
+    speaker: Speaker,
     pub(super) endpoint: Weak<Endpoint>,
     /// How TLS is spoken on it.
     tls: Option<Arc<Client>>,
     /// HTTP/2 was wished for.
     http2: bool,
     pub(super) reused: bool,
-    /// False for one that was asked to switch protocols, whatever it says, or that answered in HTTP/1.0.
+    /// False for one that was asked to switch protocols, whatever it says.
     pub(super) reusable: bool,
     switching: bool,
 }
 
-/// How requests go out.
+/// How it speaks.
 #[derive(Debug)]
-pub(super) enum Sender {
-    Http1(http1::SendRequest<RequestBody>, Rc<Watch>),
-    Http2(http2::SendRequest<RequestBody>),
-}
-
-#[derive(Debug)]
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+pub(super) enum Speaker {
+    Http1(Box<Http1>),
+    Http2(Http2),
 }
 
 impl Connection {
@@ -61,14 +49,13 @@ impl Connection {
         protocol: &Protocol,
         max_head: usize,
     ) -> hyper::Result<Self> {
-        let (sender, driver) = if protocol.speaks_http2(&stream) {
+        let speaker = if protocol.speaks_http2(&stream) {
             let (sender, connection) = super::http2::handshake(stream, max_head, Here, None).await?;
-            (Sender::Http2(sender), drive(endpoint, connection))
+            Speaker::Http2(Http2::new(sender, endpoint, connection))
         } else {
-            let (sender, connection) = handshake(stream, max_head).await?;
-            (sender, drive(endpoint, connection))
+            Speaker::Http1(Box::new(Http1::new(stream, max_head)))
         };
-        let mut connection = Self::new(sender, driver, endpoint, protocol, false);
+        let mut connection = Self::new(speaker, endpoint, protocol, false);
         // Its header speaks for one client.
         connection.reusable = protocol.proxy_header.is_none();
         Ok(connection)
@@ -76,15 +63,13 @@ impl Connection {
 
     /// `switching`: for one request, which asks for a session.
     pub(super) fn new(
-        sender: Sender,
-        driver: AbortHandle,
+        speaker: Speaker,
         endpoint: &Arc<Endpoint>,
         protocol: &Protocol,
         switching: bool,
     ) -> Self {
         Self {
-            sender,
-            _driver: Driver(driver),
+            speaker,
             endpoint: Arc::downgrade(endpoint),
             tls: protocol.tls.clone(),
             http2: protocol.http2,
@@ -96,7 +81,7 @@ impl Connection {
 
     /// True when it speaks HTTP/2.
     pub fn speaks_http2(&self) -> bool {
-        matches!(self.sender, Sender::Http2(_))
+        matches!(self.speaker, Speaker::Http2(_))
     }
 
     /// It has answered before, so that its end may cross with the next request.
@@ -104,60 +89,84 @@ impl Connection {
         self.reused
     }
 
-    /// Sends a request.
+    /// Sends a request, and waits for the head of the answer. The request's body goes on beside the answer's.
     ///
     /// # Errors
-    /// The error has the request in it if nothing of it was sent.
-    pub async fn send(
-        &mut self,
-        mut request: Box<Request<RequestBody>>,
-    ) -> Result<Response<Incoming>, Box<TrySendError<Request<RequestBody>>>> {
-        match &mut self.sender {
-            Sender::Http1(sender, watch) => {
-                watch.ask(Asked {
-                    head: request.method() == Method::HEAD,
-                    upgrade: self.switching,
-                });
-                let response = sender.try_send_request(*request).await.map_err(Box::new)?;
-                // Hyper would speak HTTP/1.0 to it from now on, which has no chunks.
-                self.reusable &= response.version() == Version::HTTP_11;
-                Ok(response)
+    /// The error has the request in it if it may be sent again.
+    pub async fn send(&mut self, mut request: Box<Request<RequestBody>>) -> Result<Response<()>, SendError> {
+        let repeatable = self.reused && is_repeatable(&request);
+        match &mut self.speaker {
+            Speaker::Http1(http1) => {
+                let asked = http1.ask(&mut request, self.switching).await;
+                // A long wait needs no head.
+                let spare = repeatable.then_some(request);
+                let answer = match asked {
+                    Ok(()) => http1.answer().await,
+                    Err(error) => Err(error),
+                };
+                answer.map_err(|error| match error {
+                    AnswerError::Malformed(_) => SendError::Broken,
+                    _ => SendError::Lost(spare),
+                })
             }
-            Sender::Http2(sender) => {
+            Speaker::Http2(http2) => {
+                let spare = repeatable.then(|| Box::new(copy(&request)));
                 super::http2::adapt(&mut request, self.tls.is_some());
-                sender.try_send_request(*request).await.map_err(Box::new)
+                http2.send(*request, spare).await
             }
         }
     }
 
-    /// Something that its endpoint sent is not HTTP, or answers nothing.
-    pub fn is_lost(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(_, watch) => watch.is_lost(),
-            Sender::Http2(_) => false,
+    /// The next bytes of the answer's body; `None` at its end. Trailers end here; see [`http::header`](crate::http::header).
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AnswerError>>> {
+        match &mut self.speaker {
+            Speaker::Http1(http1) => http1.poll_data(cx),
+            Speaker::Http2(http2) => http2.poll_data(cx),
         }
     }
 
-    /// May serve at once.
-    pub(super) fn is_ready(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(sender, watch) => sender.is_ready() && !watch.is_lost(),
-            Sender::Http2(sender) => sender.is_ready(),
+    /// The answer is known to have come to its end.
+    pub fn is_end(&self) -> bool {
+        match &self.speaker {
+            Speaker::Http1(http1) => http1.is_end(),
+            Speaker::Http2(http2) => http2.is_end(),
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        match &self.sender {
-            Sender::Http1(sender, _) => sender.is_closed(),
-            Sender::Http2(sender) => sender.is_closed(),
+    /// Bytes of the answer's body that are still to come, if it says how many.
+    pub fn left(&self) -> Option<u64> {
+        match &self.speaker {
+            Speaker::Http1(http1) => http1.left(),
+            Speaker::Http2(http2) => http2.left(),
         }
     }
 
+    /// May serve another request at once. The task is woken when it no longer may.
+    pub(super) fn stands(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.speaker {
+            Speaker::Http1(http1) => http1.stands(cx),
+            Speaker::Http2(http2) => http2.sender.is_ready(),
+        }
+    }
+
+    /// Its last exchange is not quite over; to be asked again when it is.
     pub(super) async fn ready(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::Http1(sender, _) => sender.ready().await.is_ok(),
-            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        match &mut self.speaker {
+            Speaker::Http1(_) => false,
+            Speaker::Http2(http2) => http2.sender.ready().await.is_ok(),
         }
+    }
+
+    /// Nobody asks anything of it for a while.
+    pub(super) fn rest(&mut self) {
+        match &mut self.speaker {
+            Speaker::Http1(http1) => http1.rest(),
+            Speaker::Http2(http2) => http2.rest(),
+        }
+    }
+
+    pub(super) fn into_speaker(self) -> Speaker {
+        self.speaker
     }
 
     pub(super) fn key(&self) -> Key {
@@ -169,40 +178,21 @@ impl Connection {
     }
 }
 
-/// Drives a connection in the background; says so when it breaks.
-pub(super) fn drive(
-    endpoint: &Endpoint,
-    connection: impl Future<Output = hyper::Result<()>> + 'static,
-) -> AbortHandle {
-    let address = endpoint.address;
-    let driver = tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "upstream connection ended");
-        }
-    });
-    driver.abort_handle()
+/// Whether a request may be sent again though it may have arrived: only one that changes nothing (RFC 9110 section
+/// 9.2.2), and that is still whole.
+fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    request.method().is_safe() && request.body().is_end_stream()
 }
 
-/// Most fields of an answer's head; as many as hyper has room for without an allocation.
-const MAX_FIELDS: usize = 100;
-
-/// Begins to speak HTTP/1.1; answers' heads may have up to `max_head` bytes.
-pub(super) async fn handshake(
-    stream: Stream,
-    max_head: usize,
-) -> hyper::Result<(Sender, http1::Connection<EndpointIo, RequestBody>)> {
-    let watch = Watch::new(Bounds {
-        line: max_head,
-        head: max_head,
-        fields: MAX_FIELDS,
-    });
-    let (sender, connection) = http1::Builder::new()
-        .preserve_header_case(true)
-        .max_buf_size(max_head)
-        .max_header_size(max_head)
-        .handshake(EndpointIo::new(stream, Rc::clone(&watch)))
-        .await?;
-    Ok((Sender::Http1(sender, watch), connection))
+/// A copy of a request without a body.
+fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    *copy.version_mut() = Version::HTTP_11;
+    copy
 }
 
 /// An endpoint, how TLS is spoken with it, and whether HTTP/2: two routes that want other things proven share no

@@ -3,14 +3,13 @@
 //! Hyper tells the client to go on when the body is first polled, so a body that waits here makes
 //! the client wait for the endpoint's own word.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future as _;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use http::{HeaderMap, StatusCode, header};
 use tokio::time::Sleep;
 
@@ -21,33 +20,33 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The waiting side.
 #[derive(Debug)]
 pub struct Gate {
-    signal: Arc<Signal>,
+    signal: Rc<Signal>,
     patience: Pin<Box<Sleep>>,
 }
 
-/// The side that opens it. Hyper wants it to be able to change threads.
+/// The side that opens it.
 #[derive(Debug, Default)]
 pub struct Signal {
-    open: AtomicBool,
-    waker: AtomicWaker,
+    open: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
 }
 
 impl Signal {
     /// The endpoint sent an interim answer.
     pub fn heard(&self, status: StatusCode) {
         if status == StatusCode::CONTINUE {
-            self.open.store(true, Ordering::Release);
-            self.waker.wake();
+            self.open.set(true);
+            self.waiting.take().into_iter().for_each(Waker::wake);
         }
     }
 }
 
 impl Gate {
     /// A closed gate.
-    pub fn new() -> (Self, Arc<Signal>) {
-        let signal = Arc::new(Signal::default());
+    pub fn new() -> (Self, Rc<Signal>) {
+        let signal = Rc::<Signal>::default();
         let gate = Self {
-            signal: Arc::clone(&signal),
+            signal: Rc::clone(&signal),
             patience: Box::pin(tokio::time::sleep(PATIENCE)),
         };
         (gate, signal)
@@ -62,10 +61,10 @@ impl Gate {
 
     /// Ready once it is open.
     pub fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.signal.waker.register(cx.waker());
-        if self.signal.open.load(Ordering::Acquire) {
+        if self.signal.open.get() {
             return Poll::Ready(());
         }
+        self.signal.waiting.replace(Some(cx.waker().clone()));
         self.patience.as_mut().poll(cx)
     }
 }

@@ -4,16 +4,23 @@
 pub(super) mod session;
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, Request, Response, Version};
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper::rt::bounds::Http2ClientConnExec;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::AbortHandle;
 
-use super::body::RequestBody;
+use super::body::{RequestBody, ends_by_reset};
+use super::error::{AnswerError, SendError};
+use crate::snapshot::Endpoint;
 use crate::tls::stream::Stream;
 
 /// What an endpoint may send of one answer before it is taken, and of all; one answer is all there is. h2 ends a
@@ -22,6 +29,101 @@ use crate::tls::stream::Stream;
 const WINDOWS: (u32, u32) = (64 << 10, 8 << 20);
 /// Bytes of a request or of a session that h2 takes before the endpoint does.
 const SEND_BUFFER: usize = 64 << 10;
+
+/// A connection that speaks HTTP/2.
+#[derive(Debug)]
+pub(super) struct Http2 {
+    pub(super) sender: SendRequest<RequestBody>,
+    _driver: Driver,
+    /// The present answer's body.
+    answer: Option<Incoming>,
+}
+
+#[derive(Debug)]
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Http2 {
+    /// Speaks through `sender`; `connection` is driven in the background.
+    pub(super) fn new(
+        sender: SendRequest<RequestBody>,
+        endpoint: &Endpoint,
+        connection: impl Future<Output = hyper::Result<()>> + 'static,
+    ) -> Self {
+        let address = endpoint.address;
+        let driver = tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%address, %error, "upstream connection ended");
+            }
+        });
+        Self {
+            sender,
+            _driver: Driver(driver.abort_handle()),
+            answer: None,
+        }
+    }
+
+    /// Sends a request, and waits for the head of the answer. `spare`: to be sent again if it is lost.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+        spare: Option<Box<Request<RequestBody>>>,
+    ) -> Result<Response<()>, SendError> {
+        match self.sender.try_send_request(request).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                self.answer = Some(body);
+                Ok(Response::from_parts(head, ()))
+            }
+            Err(mut error) => Err(match error.take_message() {
+                Some(request) => SendError::Unsent(Box::new(request)),
+                None if error.error().is_parse() => SendError::Broken,
+                None => SendError::Lost(spare),
+            }),
+        }
+    }
+
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AnswerError>>> {
+        let Some(answer) = &mut self.answer else {
+            return Poll::Ready(None);
+        };
+        match ready!(Pin::new(&mut *answer).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                let data = frame.into_data().ok();
+                if data.is_none() {
+                    self.answer = None;
+                }
+                Poll::Ready(data.map(Ok))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+            None if ends_by_reset(answer) => Poll::Ready(Some(Err(AnswerError::Reset))),
+            None => {
+                self.answer = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    pub(super) fn is_end(&self) -> bool {
+        self.answer.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    pub(super) fn left(&self) -> Option<u64> {
+        match &self.answer {
+            Some(answer) => answer.size_hint().exact(),
+            None => Some(0),
+        }
+    }
+
+    pub(super) fn rest(&mut self) {
+        self.answer = None;
+    }
+}
 
 /// Starts tasks on the worker's own thread.
 #[derive(Clone, Copy, Debug)]

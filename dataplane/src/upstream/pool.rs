@@ -10,9 +10,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Key, key};
@@ -32,6 +34,23 @@ pub struct PoolLimits {
 pub struct Pool {
     limits: PoolLimits,
     shelves: RefCell<HashMap<Key, Vec<Idle>, RandomState>>,
+    bell: Arc<Bell>,
+    /// Rings it.
+    waker: Waker,
+}
+
+/// Rings when something happens on an idle connection.
+#[derive(Debug, Default)]
+struct Bell(Notify);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -44,9 +63,12 @@ struct Idle {
 impl Pool {
     /// An empty pool.
     pub fn new(limits: PoolLimits) -> Rc<Self> {
+        let bell = Arc::<Bell>::default();
         Rc::new(Self {
             limits,
             shelves: RefCell::default(),
+            waker: Waker::from(Arc::clone(&bell)),
+            bell,
         })
     }
 
@@ -54,8 +76,8 @@ impl Pool {
     pub fn take(&self, endpoint: &Arc<Endpoint>, protocol: &Protocol) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.get_mut(&key(endpoint, protocol))?;
-        while let Some(idle) = shelf.pop() {
-            if idle.since.elapsed() < self.limits.idle_age && idle.connection.is_ready() {
+        while let Some(mut idle) = shelf.pop() {
+            if idle.since.elapsed() < self.limits.idle_age && idle.connection.stands(&mut self.context()) {
                 return Some(idle.connection);
             }
         }
@@ -67,28 +89,28 @@ impl Pool {
         if !connection.reusable {
             return;
         }
-        if connection.is_ready() {
+        if connection.stands(&mut self.context()) {
             return self.shelve(connection);
         }
-        if connection.is_closed() || connection.is_lost() {
-            return;
+        // The end of the exchange may still be on its way through a task.
+        if connection.speaks_http2() {
+            let pool = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                let ready = tokio::time::timeout(pool.limits.idle_age, connection.ready()).await;
+                if matches!(ready, Ok(true)) {
+                    pool.shelve(connection);
+                }
+            });
         }
-        // The end of the exchange is still on its way through the driver.
-        let pool = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let ready = tokio::time::timeout(pool.limits.idle_age, connection.ready()).await;
-            if matches!(ready, Ok(true)) {
-                pool.shelve(connection);
-            }
-        });
     }
 
     fn shelve(&self, mut connection: Connection) {
         let wanted = connection.endpoint.strong_count() > 0 && self.limits.idle_per_endpoint > 0;
-        if !wanted || connection.is_lost() {
+        if !wanted {
             return;
         }
         connection.reused = true;
+        connection.rest();
         let mut shelves = self.shelves.borrow_mut();
         let shelf = shelves.entry(connection.key()).or_default();
         if shelf.len() == self.limits.idle_per_endpoint {
@@ -100,19 +122,27 @@ impl Pool {
         });
     }
 
+    /// Waits for something to happen on an idle connection; [`Pool::sweep`] finds which.
+    pub async fn disturbed(&self) {
+        self.bell.0.notified().await;
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
     /// Closes all of them.
     pub fn clear(&self) {
         self.shelves.borrow_mut().clear();
     }
 
-    /// Closes what is too old, was closed by its endpoint, or leads to an endpoint that left.
+    /// Closes what is too old, no longer stands, or leads to an endpoint that left.
     pub fn sweep(&self) {
         self.shelves.borrow_mut().retain(|_, shelf| {
-            shelf.retain(|idle| {
-                let connection = &idle.connection;
-                connection.endpoint.strong_count() > 0
-                    && !connection.is_closed()
+            shelf.retain_mut(|idle| {
+                idle.connection.endpoint.strong_count() > 0
                     && idle.since.elapsed() < self.limits.idle_age
+                    && idle.connection.stands(&mut self.context())
             });
             !shelf.is_empty()
         });

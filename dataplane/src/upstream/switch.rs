@@ -6,25 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::{Response, upgrade};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::sync::oneshot;
 
-use super::connection::{self, Connection, Sender, drive};
-use super::http2;
+use super::connection::{Connection, Speaker};
+use super::http1::Http1;
 use super::http2::session::Tasks;
+use super::http2::{self, Http2};
 use crate::snapshot::{Endpoint, Protocol};
 use crate::tls::stream::Stream;
 use crate::tunnel::{self, Reins};
 
-/// What an endpoint leaves of its connection once it has agreed.
+/// What a connection that asks for a session has besides others.
 #[derive(Debug)]
 pub enum Switched {
-    /// Its socket; never comes if the connection must not be used.
-    Socket(oneshot::Receiver<(Stream, Bytes)>),
-    /// Its stream, which these hold.
+    /// Nothing: the session gets its socket.
+    Socket,
+    /// What holds its stream.
     Stream(Rc<Reins>),
 }
 
@@ -38,17 +37,18 @@ pub enum Agreed {
 }
 
 impl Switched {
-    /// Waits for hyper to let go of what `response` agreed to; `None` if the connection must not be used.
-    pub async fn agreed(self, response: &mut Response<Incoming>) -> Option<Agreed> {
-        match self {
-            Self::Socket(socket) => {
-                let (socket, ahead) = socket.await.ok()?;
+    /// The endpoint as a peer, once `response` has agreed on `connection`; `None` if that must not be used.
+    pub async fn agreed(self, connection: Connection, response: &mut Response<()>) -> Option<Agreed> {
+        match (self, connection.into_speaker()) {
+            (Self::Socket, Speaker::Http1(http1)) => {
+                let (socket, ahead) = http1.into_switched()?;
                 Some(Agreed::Socket(socket, ahead))
             }
-            Self::Stream(reins) => {
+            (Self::Stream(reins), Speaker::Http2(_ends_with_the_stream)) => {
                 let stream = upgrade::on(response).await.ok()?;
                 Some(Agreed::Stream(tunnel::Stream::new(TokioIo::new(stream), reins)))
             }
+            _ => None,
         }
     }
 }
@@ -72,8 +72,9 @@ pub async fn open(
     patience: Duration,
 ) -> Result<Option<(Connection, Switched)>, BrokeOff> {
     if !protocol.speaks_http2(&stream) {
-        let opened = open_http1(stream, endpoint, protocol, max_head).await;
-        return opened.map(Some).map_err(|_| BrokeOff);
+        let speaker = Speaker::Http1(Box::new(Http1::new(stream, max_head)));
+        let connection = Connection::new(speaker, endpoint, protocol, true);
+        return Ok(Some((connection, Switched::Socket)));
     }
     let reins = Rc::new(Reins::default());
     let tasks = Tasks::new(Rc::clone(&reins), patience);
@@ -83,27 +84,7 @@ pub async fn open(
         endpoint.never_extend_connect();
         return Ok(None);
     }
-    let driver = drive(endpoint, connection);
-    let connection = Connection::new(Sender::Http2(sender), driver, endpoint, protocol, true);
+    let speaker = Speaker::Http2(Http2::new(sender, endpoint, connection));
+    let connection = Connection::new(speaker, endpoint, protocol, true);
     Ok(Some((connection, Switched::Stream(reins))))
-}
-
-async fn open_http1(
-    stream: Stream,
-    endpoint: &Arc<Endpoint>,
-    protocol: &Protocol,
-    max_head: usize,
-) -> hyper::Result<(Connection, Switched)> {
-    let (sender, connection) = connection::handshake(stream, max_head).await?;
-    let (give, switched) = oneshot::channel();
-    let address = endpoint.address;
-    let driver = tokio::task::spawn_local(async move {
-        match connection.without_shutdown().await {
-            // Nobody waits for it if the answer was another than 101; then it closes here.
-            Ok(parts) => drop(give.send((parts.io.into_inner(), parts.read_buf))),
-            Err(error) => tracing::debug!(%address, %error, "upstream connection ended"),
-        }
-    });
-    let connection = Connection::new(sender, driver.abort_handle(), endpoint, protocol, true);
-    Ok((connection, Switched::Socket(switched)))
 }

@@ -72,6 +72,7 @@ async fn serve(
                 Some(command) => obey(&local, command),
             },
             _ = sweep.tick() => local.pool.sweep(),
+            () = local.pool.disturbed() => local.pool.sweep(),
             () = idle(&local), if deadline.is_some() => break,
             () = at(deadline), if deadline.is_some() => break,
         }
