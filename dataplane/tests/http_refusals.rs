@@ -14,7 +14,7 @@ use dataplane::local::Limits;
 use proxy::{Proxy, Rule};
 use raw::{Backend, Peer, field, nobody, status};
 use routetable::Timeouts;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::time::Instant;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n";
@@ -305,6 +305,29 @@ fn cut_answers_end_in_an_error() {
         let mut old = Peer::connect(proxy.address);
         old.send("GET /chunked HTTP/1.0\r\nHost: test.example\r\n\r\n");
         assert_eq!(old.rest().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn an_unframed_answer_that_was_reset_does_not_end_cleanly_though_its_request_goes_on() {
+    let backend = Backend::start(|_, mut peer| {
+        peer.head().unwrap();
+        peer.send("HTTP/1.1 200 OK\r\n\r\npart");
+        peer.take(4);
+        SockRef::from(&peer.stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    for _ in 0..20 {
+        let mut client = Peer::connect(proxy.address);
+        client.send("POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 1000000\r\n\r\n");
+        client.head().unwrap();
+        client.send("data");
+        // Whoever meets the reset: the one who reads, or the one who writes this.
+        let _ = client.stream.write_all(&[0; 1000]);
+        let body = client.rest().unwrap_or_default();
+        assert!(!body.ends_with(b"0\r\n\r\n"), "{}", body.escape_ascii());
     }
 }
 

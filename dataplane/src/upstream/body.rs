@@ -3,7 +3,7 @@
 //!
 //! Trailers end here: they are never merged into a head, and no backend may do so in our name.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -32,7 +32,7 @@ pub struct Upload {
     waited: Cell<Duration>,
     progress: Cell<Instant>,
     /// Opens the gate that holds it.
-    signal: OnceCell<Rc<Signal>>,
+    signal: RefCell<Option<Rc<Signal>>>,
 }
 
 impl Upload {
@@ -75,7 +75,7 @@ impl Upload {
 
     /// Its endpoint sent an interim answer.
     pub fn heard(&self, status: StatusCode) {
-        if let Some(signal) = self.signal.get() {
+        if let Some(signal) = &*self.signal.borrow() {
             signal.heard(status);
         }
     }
@@ -153,7 +153,7 @@ impl RequestBody {
             starved: Cell::new(None),
             waited: Cell::new(Duration::ZERO),
             progress: Cell::new(Instant::now()),
-            signal: OnceCell::new(),
+            signal: RefCell::default(),
         };
         Self {
             incoming,
@@ -167,8 +167,7 @@ impl RequestBody {
     pub fn hold(&mut self) {
         let (gate, signal) = Gate::new();
         self.gate = Some(gate);
-        // Held once.
-        let _ = self.upload.signal.set(signal);
+        self.upload.signal.replace(Some(signal));
     }
 
     /// It breaks off where it becomes larger than `limit` bytes.

@@ -97,14 +97,10 @@ impl Connection {
         let repeatable = self.reused && is_repeatable(&request);
         match &mut self.speaker {
             Speaker::Http1(http1) => {
-                let asked = http1.ask(&mut request, self.switching).await;
+                http1.ask(&mut request, self.switching).await;
                 // A long wait needs no head.
                 let spare = repeatable.then_some(request);
-                let answer = match asked {
-                    Ok(()) => http1.answer().await,
-                    Err(error) => Err(error),
-                };
-                answer.map_err(|error| match error {
+                http1.answer().await.map_err(|error| match error {
                     AnswerError::Malformed(_) => SendError::Broken,
                     _ => SendError::Lost(spare),
                 })

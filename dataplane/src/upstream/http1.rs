@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Body as _;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
@@ -32,6 +32,8 @@ const MAX_FIELDS: usize = 100;
 const HEAD_ROOM: usize = 8 << 10;
 /// Most that is read of a body at once.
 const BODY_ROOM: usize = 32 << 10;
+/// A piece of a body that is rather copied than kept with all that was read.
+const SMALL: usize = 1 << 10;
 
 /// A socket, shared by who reads and who writes.
 type Socket = Rc<RefCell<Stream>>;
@@ -43,12 +45,16 @@ pub(super) struct Http1 {
     tracker: AnswerTracker,
     /// Read, and not yet passed on.
     buffer: BytesMut,
+    /// Room for the next bytes of a body of which nobody knows the length.
+    room: usize,
     /// What came with the head of the answer's body, already read.
     ahead: Option<Bytes>,
     /// The facts of the request's body.
     upload: Option<Rc<Upload>>,
     /// The request's body on its way.
     sending: Option<Sending>,
+    /// The endpoint did not take a request.
+    stopped: bool,
     /// The present answer says how long it is.
     sized: bool,
     /// It leaves the connection open for the next request.
@@ -66,37 +72,39 @@ impl Http1 {
                 fields: MAX_FIELDS,
             }),
             buffer: BytesMut::new(),
+            room: HEAD_ROOM,
             ahead: None,
             upload: None,
             sending: None,
+            stopped: false,
             sized: true,
             keeps: true,
         }
     }
 
     /// Sends a request, whose body is taken out of it and goes on by itself. `switching`: it asks for another protocol.
-    ///
-    /// # Errors
-    /// The connection has ended.
-    pub(super) async fn ask(
-        &mut self,
-        request: &mut Request<RequestBody>,
-        switching: bool,
-    ) -> Result<(), AnswerError> {
+    /// If the endpoint takes none of it, its answer may say why.
+    pub(super) async fn ask(&mut self, request: &mut Request<RequestBody>, switching: bool) {
         self.tracker.ask(Asked {
             head: request.method() == Method::HEAD,
             upgrade: switching,
         });
-        let head = request::head(request);
         if request.body().is_end_stream() {
-            sending::write(&self.socket, &mut [IoSlice::new(&head)]).await?;
-            return Ok(());
+            let head = request::head(request);
+            let written = sending::write(&self.socket, &mut [IoSlice::new(&head)]).await;
+            self.stopped = written.is_err();
+            return;
         }
         self.upload = Some(request.body().upload());
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
         let body = std::mem::replace(request.body_mut(), RequestBody::empty());
-        self.sending = Some(Sending::begin(&self.socket, head, body, chunked));
-        Ok(())
+        // Whatever became of the fields before: the body must be framed.
+        let chunked = !request.headers().contains_key(header::CONTENT_LENGTH);
+        if chunked {
+            let coding = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(header::TRANSFER_ENCODING, coding);
+        }
+        let head = request::head(request);
+        self.sending = Some(Sending::begin(&self.socket, head, body, chunked).await);
     }
 
     /// Waits for the head of the answer.
@@ -143,24 +151,39 @@ impl Http1 {
 
     /// The next bytes of the answer's body; `None` at its end.
     pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AnswerError>>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(Some(Ok(ahead)));
+        }
         loop {
-            let ahead = self.ahead.take();
-            match ahead.map_or_else(|| self.next_data(), |data| Ok(Some(data))) {
+            match self.next_data() {
+                // What is small must not keep a large buffer for as long as it waits for the client.
+                Ok(Some(data)) if data.len() <= SMALL => {
+                    return Poll::Ready(Some(Ok(Bytes::copy_from_slice(&data))));
+                }
                 Ok(None) => {}
                 data => return Poll::Ready(data.transpose()),
             }
             if self.is_end() {
                 return Poll::Ready(None);
             }
-            let room = self.left().and_then(|left| usize::try_from(left).ok());
-            let room = room.unwrap_or(BODY_ROOM).min(BODY_ROOM);
+            let left = self.left().and_then(|left| usize::try_from(left).ok());
+            let room = left.unwrap_or(self.room).min(BODY_ROOM);
             match ready!(self.poll_fill(room, cx)) {
-                Ok(0) if self.tracker.finish() => return Poll::Ready(None),
+                Ok(0) if self.ends_here(cx) => return Poll::Ready(None),
                 Ok(0) => return Poll::Ready(Some(Err(AnswerError::BrokeOff))),
+                // More comes than was thought.
+                Ok(read) if read >= self.room => self.room = BODY_ROOM.min(2 * self.room),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
+    }
+
+    /// Whether the end of the connection is that of the answer. It is none if it was a reset, which who writes may have
+    /// met first.
+    fn ends_here(&mut self, cx: &mut Context<'_>) -> bool {
+        let sent = self.sending.as_mut().map(|sending| sending.poll(cx));
+        !self.stopped && sent != Some(Poll::Ready(Sent::Stopped)) && self.tracker.finish()
     }
 
     /// All content that was read; what frames it is read along, so that the end is known with the last of it.
@@ -211,7 +234,7 @@ impl Http1 {
     /// Whether it may serve another request: the present one is over on both sides and the endpoint has said nothing
     /// since. The task is woken when it does.
     pub(super) fn stands(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.keeps || !self.is_end() || !self.buffer.is_empty() {
+        if self.stopped || !self.keeps || !self.is_end() || !self.buffer.is_empty() {
             return false;
         }
         if let Some(sending) = &mut self.sending {
@@ -230,6 +253,7 @@ impl Http1 {
     /// Gives back what a rest needs no more.
     pub(super) fn rest(&mut self) {
         self.buffer = BytesMut::new();
+        self.room = HEAD_ROOM;
         self.upload = None;
     }
 

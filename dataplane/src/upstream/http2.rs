@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header;
 use http::uri::{Authority, Scheme, Uri};
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper::rt::Executor;
@@ -81,7 +81,10 @@ impl Http2 {
                 Ok(Response::from_parts(head, ()))
             }
             Err(mut error) => Err(match error.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
+                Some(mut request) => {
+                    restore(&mut request);
+                    SendError::Unsent(Box::new(request))
+                }
                 None if error.error().is_parse() => SendError::Broken,
                 None => SendError::Lost(spare),
             }),
@@ -177,4 +180,37 @@ pub(super) fn adapt(request: &mut Request<RequestBody>, tls: bool) {
     parts.authority = Some(authority);
     // A path was there before.
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// Undoes [`adapt`], for a request that may go to an endpoint of HTTP/1.1 instead.
+fn restore(request: &mut Request<RequestBody>) {
+    let host = request.uri().authority();
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    if let Some(path) = request.uri().path_and_query().cloned() {
+        *request.uri_mut() = Uri::from(path);
+    }
+    *request.version_mut() = Version::HTTP_11;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_again_what_it_was() {
+        for tls in [false, true] {
+            let mut request = Request::post("/a%20b?c=d").header(header::HOST, "test.example:8080");
+            request = request.header("x", "y");
+            let mut request = request.body(RequestBody::empty()).unwrap();
+            let (uri, headers) = (request.uri().clone(), request.headers().clone());
+            adapt(&mut request, tls);
+            assert!(!request.headers().contains_key(header::HOST));
+            assert_eq!(request.uri().authority().unwrap(), "test.example:8080");
+            restore(&mut request);
+            assert_eq!((request.uri(), request.version()), (&uri, Version::HTTP_11));
+            assert_eq!(*request.headers(), headers);
+        }
+    }
 }

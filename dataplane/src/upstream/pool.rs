@@ -20,6 +20,11 @@ use tokio::time::Instant;
 use super::connection::{Connection, Key, key};
 use crate::snapshot::{Endpoint, Protocol};
 
+/// How often idle connections are looked at if nothing happens on them.
+const SWEEP: Duration = Duration::from_secs(5);
+/// And how often at most.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
@@ -122,9 +127,14 @@ impl Pool {
         });
     }
 
-    /// Waits for something to happen on an idle connection; [`Pool::sweep`] finds which.
-    pub async fn disturbed(&self) {
-        self.bell.0.notified().await;
+    /// Sweeps for ever: when something happens on an idle connection, and from time to time.
+    pub async fn tend(&self) {
+        loop {
+            let _ = tokio::time::timeout(SWEEP, self.bell.0.notified()).await;
+            self.sweep();
+            // A sweep looks at all of them.
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     fn context(&self) -> Context<'_> {

@@ -9,16 +9,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::{Listeners, WorkerCommand, WorkerConfig};
 use crate::listener::accept::{self, Entrance};
 use crate::local::{Local, Shared};
 use crate::session::ProxyCause;
 use crate::tunnel::{DrainPlan, Filter};
-
-/// How often the pool is searched for connections that must go.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// Runs a worker to its end. What still stands then is dropped, and its sockets close.
 pub(super) fn run(
@@ -56,8 +53,8 @@ async fn serve(
     }
     let tunnels = local.tunnels.clone();
     let mut carrying = std::pin::pin!(tunnels.run());
-    let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let tended = Rc::clone(&local.pool);
+    tokio::task::spawn_local(async move { tended.tend().await });
     let mut deadline = None;
     loop {
         tokio::select! {
@@ -71,8 +68,6 @@ async fn serve(
                 Some(WorkerCommand::Stop) | None => break,
                 Some(command) => obey(&local, command),
             },
-            _ = sweep.tick() => local.pool.sweep(),
-            () = local.pool.disturbed() => local.pool.sweep(),
             () = idle(&local), if deadline.is_some() => break,
             () = at(deadline), if deadline.is_some() => break,
         }

@@ -1,5 +1,7 @@
 //! A client on fastwebsockets.
 
+mod flushing;
+
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +11,7 @@ use http_body_util::Empty;
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use self::flushing::Flushing;
 use super::{Agreed, Closing, Offer, compare, over_http2};
 use crate::deadline::{SOON, within};
 use crate::pattern::{Kind, Pattern};
@@ -19,7 +22,7 @@ pub(crate) type Stream = FragmentCollector<tls::Stream>;
 
 /// What is behind a handshake.
 pub(crate) fn over(socket: impl tls::Duplex + 'static, role: Role) -> Stream {
-    FragmentCollector::new(WebSocket::after_handshake(Box::new(socket), role))
+    FragmentCollector::new(WebSocket::after_handshake(Box::new(Flushing(socket)), role))
 }
 
 /// A connected client.

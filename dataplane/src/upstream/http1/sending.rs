@@ -1,5 +1,6 @@
 //! A request's body on its way to the socket, in a task of its own: the answer may begin before it ends.
 
+use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,8 +25,9 @@ const LAST_CHUNK_END: &str = "\r\n0\r\n\r\n";
 /// A request on its way. Dropping it ends that.
 #[derive(Debug)]
 pub(super) struct Sending {
-    task: JoinHandle<Sent>,
-    sent: Option<Sent>,
+    sent: Rc<Cell<Option<Sent>>>,
+    /// Absent if it went at once.
+    task: Option<JoinHandle<()>>,
 }
 
 /// How it ended.
@@ -41,32 +43,38 @@ pub(super) enum Sent {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
 impl Sending {
-    /// Begins with the head.
-    pub(super) fn begin(socket: &Socket, head: Vec<u8>, body: RequestBody, chunked: bool) -> Self {
-        let socket = Rc::clone(socket);
-        let task = tokio::task::spawn_local(async move {
-            match send(&socket, head, body, chunked).await {
+    /// Writes the head, and of the body what is there.
+    pub(super) async fn begin(socket: &Socket, head: Vec<u8>, body: RequestBody, chunked: bool) -> Self {
+        let (sent, socket) = (Rc::<Cell<_>>::default(), Rc::clone(socket));
+        let told = Rc::clone(&sent);
+        let mut sending = Box::pin(async move {
+            told.set(Some(match send(&socket, head, body, chunked).await {
                 Ok(()) => Sent::Whole,
                 Err(Failure::Socket) => Sent::Stopped,
                 Err(Failure::Body) => Sent::Broken,
-            }
+            }));
         });
-        Self { task, sent: None }
+        let begun = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+        let task = begun.is_pending().then(|| tokio::task::spawn_local(sending));
+        Self { sent, task }
     }
 
     /// How it ended, once it has.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Sent> {
-        if let Some(sent) = self.sent {
-            return Poll::Ready(sent);
+        if self.sent.get().is_none()
+            && let Some(task) = &mut self.task
+        {
+            // It has told, or panicked.
+            let _ = ready!(Pin::new(task).poll(cx));
         }
-        let sent = ready!(Pin::new(&mut self.task).poll(cx)).unwrap_or(Sent::Stopped);
-        self.sent = Some(sent);
-        Poll::Ready(sent)
+        Poll::Ready(self.sent.get().unwrap_or(Sent::Stopped))
     }
 }
 
