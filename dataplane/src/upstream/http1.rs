@@ -218,7 +218,10 @@ impl Http1 {
 
     /// Reads into the buffer; 0 bytes at the end of the connection.
     fn poll_fill(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<Result<usize, AnswerError>> {
-        self.buffer.reserve(room);
+        // What is begun mostly ends in the room that is left.
+        if self.buffer.is_empty() || self.buffer.spare_capacity_mut().len() < SMALL {
+            self.buffer.reserve(room);
+        }
         let mut socket = self.socket.borrow_mut();
         if let Poll::Ready(read) = pin!(socket.read_buf(&mut self.buffer)).poll(cx) {
             return Poll::Ready(read.map_err(AnswerError::from));
