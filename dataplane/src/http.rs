@@ -1,8 +1,9 @@
-//! HTTP/1.1 between clients and endpoints: what a request needs on its way. It is read strictly
+//! What a request needs on its way, in the form of HTTP/1.1 whatever either side speaks. It is read strictly
 //! ([`target`], [`header`]), gets a connection ([`dial`]), is forwarded ([`forward`]) or refused
 //! ([`respond`]), and its [`record`] is written.
 //!
-//! Hyper parses and frames; this module does what a proxy must add (RFC 9110 section 7, RFC 9112).
+//! Others parse and frame: hyper towards clients, `upstream` towards endpoints. This module does what a proxy must add
+//! (RFC 9110 section 7, RFC 9112).
 
 pub mod body;
 pub mod dial;

@@ -1,4 +1,4 @@
-//! The way to the endpoints: choosing one, connecting, keeping idle connections.
+//! The way to the endpoints: choosing one, connecting, speaking HTTP with it, keeping idle connections.
 
 pub mod balance;
 pub mod body;

@@ -8,6 +8,7 @@ mod raw;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -385,6 +386,58 @@ fn an_early_answer_is_delivered_and_the_rest_of_the_body_becomes_no_request() {
     client.send(get("/"));
     assert_eq!(status(&client.answer().0), 413);
     assert_eq!(backend.connections(), 2, "the first connection still owes a body");
+}
+
+#[test]
+fn a_body_that_was_taken_arrives_though_its_answer_came_early() {
+    let (go, wait) = mpsc::sync_channel(2);
+    let (tell, told) = mpsc::sync_channel(2);
+    let wait = Mutex::new(wait);
+    let backend = Backend::start(move |_, mut peer| {
+        peer.head().unwrap();
+        let wait = wait.lock().unwrap();
+        wait.recv().unwrap();
+        peer.send("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let size = wait.recv().unwrap();
+        let _ = tell.send(peer.count(size));
+    });
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address])]);
+    // Whether the connection to the client was kept, and what the backend got.
+    let post = |size: usize| {
+        let mut client = Peer::connect(proxy.address);
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: {size}\r\n\r\n"
+        ));
+        let mut writer = client.stream.try_clone().unwrap();
+        let (wrote, written) = mpsc::sync_channel(2);
+        let writing = thread::spawn(move || {
+            let _ = writer.write_all(&vec![7; size]);
+            let _ = wrote.send(());
+        });
+        // Not all of the large one is taken before the answer.
+        let _ = written.recv_timeout(Duration::from_millis(100));
+        go.send(0).unwrap();
+        let head = client.head().unwrap();
+        assert_eq!(status(&head), 202);
+        go.send(size).unwrap();
+        let taken = told.recv_timeout(raw::PATIENCE).unwrap();
+        let _ = writing.join();
+        (field(&head, "connection").is_none(), taken)
+    };
+    // What the system holds while the backend reads nothing; of a body that is a little larger the last piece waits
+    // with us.
+    let (kept, room) = post(32 << 20);
+    assert!(!kept);
+    let mut kept_ones = 0;
+    for size in (0..32).map(|i| room - (32 << 10) + i * (4 << 10)) {
+        let (kept, taken) = post(size);
+        // Where the connection ends, the rest was not taken.
+        if kept {
+            assert_eq!(taken, size, "of {room}");
+            kept_ones += 1;
+        }
+    }
+    assert!(kept_ones > 0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) struct Client {
     pub unframed: Cell<bool>,
     /// Its present request asks for an upgrade, so that the connection ends with it anyway.
     pub upgrading: Cell<bool>,
-    /// Tells our answers from hyper's.
+    /// What its socket tells, and is told.
     pub speech: Rc<Speech>,
     /// The session that begins once the 101 has been sent.
     pub switching: RefCell<Option<(Box<Pending>, Record)>>,
@@ -60,7 +60,7 @@ impl Service<Request<Incoming>> for Answerer {
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         self.client.speech.begin();
-        let spelling = self.client.speech.request_spelling();
+        let spelling = self.client.speech.take_request_spelling();
         if !spelling.is_plain() {
             request.extensions_mut().insert(spelling);
         }

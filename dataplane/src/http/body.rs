@@ -101,7 +101,7 @@ impl Source {
                 Poll::Ready(Some(Err(BodyError::Idle(limit))))
             });
         };
-        silence.iter_mut().for_each(Silence::broken);
+        silence.iter_mut().for_each(Silence::end);
         if !matches!(data, Some(Err(_))) {
             finish_at_end(lease);
         }
@@ -168,7 +168,7 @@ impl Silence {
         }
     }
 
-    fn broken(&mut self) {
+    fn end(&mut self) {
         self.since = None;
     }
 

@@ -1,7 +1,7 @@
 //! Plain HTTP: a request goes to an endpoint over a pooled connection, its answer comes back.
 //!
 //! Bodies stream both ways, a chunk at a time; neither head is sent before it is checked. Of interim answers only
-//! 100 goes on, because hyper's server sends no other (RFC 9110 section 15.2 wants a proxy to forward all).
+//! 100 is told to the client, because hyper's server sends no other (RFC 9110 section 15.2 wants a proxy to forward all).
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -58,7 +58,8 @@ pub async fn forward(
             deadline: record.started() + route.route.timeouts.handshake,
         };
         let (mut connection, slot, guard) = connect(local, dial.dial(record).await?).await?;
-        if !upload.done() && Gate::wanted(request.headers()) {
+        // Hyper tells nobody of the 100 of HTTP/2.
+        if !upload.done() && !connection.speaks_http2() && Gate::wanted(request.headers()) {
             request.body_mut().hold();
         }
         let rate = local.shared.limits.min_upload_rate;
@@ -144,7 +145,7 @@ async fn exchange(
                     Reason::BadRequest,
                     "the request's body broke off or is not framed properly",
                 )),
-                SendError::Broken => Failure::Refused(broken()),
+                SendError::Malformed => Failure::Refused(broken()),
                 SendError::Lost(request) => Failure::Lost(request),
             }),
             () = tokio::time::sleep_until(deadline) => {}
@@ -173,29 +174,16 @@ fn broken() -> Refusal {
     Refusal::new(Reason::BadUpstreamResponse, detail)
 }
 
-/// Refuses heads that two parsers could read in two ways (RFC 9112 section 6.3).
+/// Refuses a length that two parsers could read in two ways. What else frames an answer was judged when it was read.
 ///
 /// # Errors
 /// The refusal to answer with instead.
 pub fn check(mut response: Response<()>) -> Result<Response<()>, Refusal> {
-    let bad = |detail: &'static str| Err(Refusal::new(Reason::BadUpstreamResponse, detail));
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return bad("the backend switched protocols without being asked");
+    if fields::unite_content_length(response.headers_mut()) {
+        return Ok(response);
     }
-    let headers = response.headers_mut();
-    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(encoding) = encodings.next() {
-        if encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return bad("the backend's Transfer-Encoding is not 'chunked'");
-        }
-        if headers.contains_key(header::CONTENT_LENGTH) {
-            return bad("the backend sent Content-Length with Transfer-Encoding");
-        }
-    }
-    if !fields::unite_content_length(headers) {
-        return bad("the backend's Content-Length is not one number");
-    }
-    Ok(response)
+    let detail = "the backend's Content-Length is not one number";
+    Err(Refusal::new(Reason::BadUpstreamResponse, detail))
 }
 
 /// Makes the request's head what the endpoint gets. Framing is written anew, of one kind only.

@@ -29,7 +29,8 @@ use crate::tls::stream::Stream;
 /// Most that is read at once.
 const READ: usize = 32 << 10;
 
-/// Whether what hyper writes belongs to an answer of ours, and whose turn it is.
+/// What the client's socket and the service behind hyper tell each other: whether what hyper writes is an answer of ours,
+/// whose turn it is, how names are spelled.
 #[derive(Debug)]
 pub struct Speech {
     answering: Cell<bool>,
@@ -79,12 +80,12 @@ impl Speech {
         self.turn.set(Turn::Answer);
     }
 
-    /// How the present request's fields were written.
-    pub fn request_spelling(&self) -> Spelling {
+    /// How the present request's fields were written; told once.
+    pub fn take_request_spelling(&self) -> Spelling {
         self.request_spelling.take()
     }
 
-    /// How the fields of the answer are to be written.
+    /// How the fields of the next answer are to be written.
     pub fn spell_answer(&self, spelling: Spelling) {
         self.answer_spelling.replace(Some(spelling));
     }

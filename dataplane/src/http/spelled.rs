@@ -7,8 +7,8 @@ use crate::framing::Spelling;
 /// Room for most heads.
 const ROOM: usize = 512;
 
-/// The head at the beginning of what hyper writes, whose names are in lower case; exactly as long. There may be an
-/// interim answer before it, or the rest of one.
+/// A copy, exactly as long, of the head at the beginning of what hyper writes, with its names as `spelling` has them. An
+/// interim answer, or the rest of one, may come before it, and stays as it is.
 pub(super) fn head(written: &[u8], spelling: &Spelling) -> Vec<u8> {
     let mut head = Vec::with_capacity(ROOM);
     let mut is_final = false;

@@ -32,7 +32,7 @@ impl Stream {
     }
 
     /// True when it is encrypted.
-    pub fn is_tls(&self) -> bool {
+    fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 

@@ -84,9 +84,7 @@ impl Upload {
     pub fn progress(&self) -> Instant {
         self.progress.get()
     }
-}
 
-impl Upload {
     /// Notes whether the client keeps us waiting.
     fn note(&self, waits: bool) {
         match (self.starved.get(), waits) {

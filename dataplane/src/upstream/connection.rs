@@ -25,7 +25,7 @@ pub struct Connection {
     /// HTTP/2 was wished for.
     http2: bool,
     pub(super) reused: bool,
-    /// False for one that was asked to switch protocols, whatever it says.
+    /// False for one that was asked to switch protocols, whatever it says, or that began with one client's PROXY header.
     pub(super) reusable: bool,
     switching: bool,
 }
@@ -42,7 +42,7 @@ impl Connection {
     /// heads may have up to `max_head` bytes. Must be called on a `LocalSet`.
     ///
     /// # Errors
-    /// None in practice: hyper sends nothing yet.
+    /// An endpoint of HTTP/2 broke off before the preface was written.
     pub async fn open(
         stream: Stream,
         endpoint: &Arc<Endpoint>,
@@ -100,9 +100,13 @@ impl Connection {
                 http1.ask(&mut request, self.switching).await;
                 // A long wait needs no head.
                 let spare = repeatable.then_some(request);
-                http1.answer().await.map_err(|error| match error {
-                    AnswerError::Malformed(_) => SendError::Broken,
-                    _ => SendError::Lost(spare),
+                http1.answer().await.map_err(|error| {
+                    let address = self.endpoint.upgrade().map(|endpoint| endpoint.address);
+                    tracing::debug!(?address, %error, "no answer");
+                    match error {
+                        AnswerError::Malformed(_) => SendError::Malformed,
+                        _ => SendError::Lost(spare),
+                    }
                 })
             }
             Speaker::Http2(http2) => {
@@ -137,7 +141,8 @@ impl Connection {
         }
     }
 
-    /// May serve another request at once. The task is woken when it no longer may.
+    /// May serve another request at once. Over HTTP/1.1 the task is woken when it no longer may; the end of one of HTTP/2
+    /// is found at the next look.
     pub(super) fn stands(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.speaker {
             Speaker::Http1(http1) => http1.stands(cx),
@@ -145,10 +150,18 @@ impl Connection {
         }
     }
 
-    /// Its last exchange is not quite over; to be asked again when it is.
+    /// The end of its exchange may still be on its way through a task.
+    pub(super) fn lingers(&self) -> bool {
+        match &self.speaker {
+            Speaker::Http1(http1) => http1.is_sending(),
+            Speaker::Http2(http2) => !http2.sender.is_closed(),
+        }
+    }
+
+    /// Waits for that; false if it breaks off.
     pub(super) async fn ready(&mut self) -> bool {
         match &mut self.speaker {
-            Speaker::Http1(_) => false,
+            Speaker::Http1(http1) => http1.sent().await,
             Speaker::Http2(http2) => http2.sender.ready().await.is_ok(),
         }
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::body::RequestBody;
 use crate::framing::Fault;
 
-/// What ended an answer, or its hope.
+/// Why an answer did not come, or not to its end.
 #[derive(Debug, Error)]
 pub enum AnswerError {
     /// The socket failed.
@@ -45,5 +45,5 @@ pub enum SendError {
     /// The connection ended before the head of an answer. Here is the request if it may be sent again.
     Lost(Option<Box<Request<RequestBody>>>),
     /// What came is no answer.
-    Broken,
+    Malformed,
 }

@@ -1,4 +1,5 @@
-//! Holds a request's body back until its endpoint asks for it: `Expect: 100-continue`, end to end.
+//! Holds a request's body back until its endpoint asks for it: `Expect: 100-continue`, end to end where that speaks
+//! HTTP/1.1.
 //!
 //! Hyper tells the client to go on when the body is first polled, so a body that waits here makes
 //! the client wait for the endpoint's own word.

@@ -47,13 +47,13 @@ pub(super) struct Http1 {
     buffer: BytesMut,
     /// Room for the next bytes of a body of which nobody knows the length.
     room: usize,
-    /// What came with the head of the answer's body, already read.
+    /// The part of the answer's body that came with its head.
     ahead: Option<Bytes>,
     /// The facts of the request's body.
     upload: Option<Rc<Upload>>,
     /// The request's body on its way.
     sending: Option<Sending>,
-    /// The endpoint did not take a request.
+    /// The endpoint did not take a request without a body; see [`Sent::Stopped`] for one with.
     stopped: bool,
     /// The present answer says how long it is.
     sized: bool,
@@ -216,7 +216,7 @@ impl Http1 {
         left.map(|left| left + ahead)
     }
 
-    /// Reads into the buffer; 0 bytes at the end of the connection.
+    /// Reads into the buffer; 0 bytes at the end of the connection. Fails once the request's body has broken off, too.
     fn poll_fill(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<Result<usize, AnswerError>> {
         // What is begun mostly ends in the room that is left.
         if self.buffer.is_empty() || self.buffer.spare_capacity_mut().len() < SMALL {
@@ -229,7 +229,7 @@ impl Http1 {
         drop(socket);
         let sent = self.sending.as_mut().map(|sending| sending.poll(cx));
         match sent {
-            Some(Poll::Ready(Sent::Broken)) => Poll::Ready(Err(AnswerError::Request)),
+            Some(Poll::Ready(Sent::BodyBroke)) => Poll::Ready(Err(AnswerError::Request)),
             _ => Poll::Pending,
         }
     }
@@ -251,6 +251,19 @@ impl Http1 {
         Pin::new(socket)
             .poll_read(cx, &mut ReadBuf::new(&mut room))
             .is_pending()
+    }
+
+    /// The request's body is not yet known to be with the system.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// Waits for that; false if it never comes.
+    pub(super) async fn sent(&mut self) -> bool {
+        match &mut self.sending {
+            Some(sending) => poll_fn(|cx| sending.poll(cx)).await == Sent::Whole,
+            None => true,
+        }
     }
 
     /// Gives back what a rest needs no more.

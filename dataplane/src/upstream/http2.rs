@@ -85,7 +85,7 @@ impl Http2 {
                     restore(&mut request);
                     SendError::Unsent(Box::new(request))
                 }
-                None if error.error().is_parse() => SendError::Broken,
+                None if error.error().is_parse() => SendError::Malformed,
                 None => SendError::Lost(spare),
             }),
         }

@@ -97,12 +97,11 @@ impl Pool {
         if connection.stands(&mut self.context()) {
             return self.shelve(connection);
         }
-        // The end of the exchange may still be on its way through a task.
-        if connection.speaks_http2() {
+        if connection.lingers() {
             let pool = Rc::clone(self);
             tokio::task::spawn_local(async move {
                 let ready = tokio::time::timeout(pool.limits.idle_age, connection.ready()).await;
-                if matches!(ready, Ok(true)) {
+                if matches!(ready, Ok(true)) && connection.stands(&mut pool.context()) {
                     pool.shelve(connection);
                 }
             });

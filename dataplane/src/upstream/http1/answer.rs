@@ -11,7 +11,7 @@ use crate::upstream::error::AnswerError;
 /// Room for the fields of most heads.
 const FIELDS: usize = 12;
 
-/// `HTTP/1.1 ` and the code.
+/// Where the reason begins: behind `HTTP/1.1 ` and the code.
 const REASON: usize = 12;
 
 /// Reads a head that [`AnswerTracker`](crate::framing::AnswerTracker) has found to be one.

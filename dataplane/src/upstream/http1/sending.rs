@@ -1,4 +1,5 @@
-//! A request's body on its way to the socket, in a task of its own: the answer may begin before it ends.
+//! A request with a body on its way to the socket: what is there at once, the rest in a task of its own, because the answer
+//! may begin before it ends.
 
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
@@ -15,8 +16,8 @@ use tokio::task::JoinHandle;
 use super::Socket;
 use crate::upstream::body::{RequestBody, UploadError};
 
-/// What follows a chunk (RFC 9112 section 7.1).
-const CHUNK_END: &str = "\r\n";
+/// What follows a chunk, and its size (RFC 9112 section 7.1).
+const CRLF: &str = "\r\n";
 /// The end of a body in chunks; trailers are not sent.
 const LAST_CHUNK: &str = "0\r\n\r\n";
 /// Both.
@@ -37,8 +38,8 @@ pub(super) enum Sent {
     Whole,
     /// The endpoint takes no more. Its answer may say why.
     Stopped,
-    /// The body broke off.
-    Broken,
+    /// The body broke off, which is the client's doing.
+    BodyBroke,
 }
 
 impl Drop for Sending {
@@ -58,7 +59,7 @@ impl Sending {
             told.set(Some(match send(&socket, head, body, chunked).await {
                 Ok(()) => Sent::Whole,
                 Err(Failure::Socket) => Sent::Stopped,
-                Err(Failure::Body) => Sent::Broken,
+                Err(Failure::Body) => Sent::BodyBroke,
             }));
         });
         let begun = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
@@ -116,11 +117,11 @@ async fn send(socket: &Socket, head: Vec<u8>, mut body: RequestBody, chunked: bo
         let last = body.is_end_stream();
         let behind = match (chunked, last) {
             (false, _) => "",
-            (true, false) => CHUNK_END,
+            (true, false) => CRLF,
             (true, true) => LAST_CHUNK_END,
         };
         if chunked {
-            ahead.extend_from_slice(format!("{:x}{CHUNK_END}", data.len()).as_bytes());
+            ahead.extend_from_slice(format!("{:x}{CRLF}", data.len()).as_bytes());
         }
         let parts = [&ahead, &*data, behind.as_bytes()];
         write(socket, &mut parts.map(IoSlice::new)).await?;
