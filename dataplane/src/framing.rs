@@ -78,14 +78,14 @@ pub enum Part {
     Head,
     /// The head of an interim answer to its end; another head follows.
     Interim,
-    /// Content of a body, or of what is no HTTP any more.
+    /// Content of a body.
     Content,
-    /// A head whose end has not come, or what frames a body.
+    /// A head whose end has not come, what frames a body, or what is no HTTP any more.
     Framing,
 }
 
 impl Progress {
-    /// Within a head.
+    /// No boundary, and no content.
     fn within(taken: usize) -> Self {
         Self {
             taken,

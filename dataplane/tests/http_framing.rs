@@ -152,7 +152,7 @@ fn requests_are_read_in_one_way() {
             let found = requests_agree(&bytes, &cuts);
             let mut seen = seen.borrow_mut();
             *seen.0 += found.len();
-            *seen.1 += usize::from(found.last().is_none_or(|&(_, end)| end < bytes.len()));
+            *seen.1 += usize::from(found.last().is_none_or(|(_, end, _)| *end < bytes.len()));
             Ok(())
         })
         .unwrap();

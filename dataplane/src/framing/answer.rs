@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::head::{Head, Seen};
 use super::octets::is_value;
-use super::{Bounds, Fault, Part, Progress, Spelling};
+use super::{Bounds, Fault, Progress, Spelling};
 
 /// Interim answers before the final one, at most.
 const MAX_INTERIM: usize = 16;
@@ -150,12 +150,7 @@ impl AnswerTracker {
                     }
                     return Ok(progress);
                 }
-                At::Switched => {
-                    return Ok(Progress {
-                        part: Part::Content,
-                        ..Progress::within(bytes.len())
-                    });
-                }
+                At::Switched => return Ok(Progress::within(bytes.len())),
                 At::Lost(fault) => return Err(*fault),
             }
         }

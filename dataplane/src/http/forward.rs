@@ -73,7 +73,7 @@ pub async fn forward(
         };
         // An idle connection's end may cross with the request: once more, on a fresh one.
         request = match failure {
-            Failure::Unsent(request) | Failure::Lost(Some(request)) if connection.reused() => request,
+            Failure::Lost(Some(request)) if connection.reused() => request,
             failure => return Err(failure.refusal(local, &slot)),
         };
         purpose = Purpose::Again;
@@ -100,8 +100,6 @@ async fn connect(
 }
 
 enum Failure {
-    /// Nothing was sent.
-    Unsent(Box<Request<RequestBody>>),
     /// The connection ended before the answer's head. Here is the request if it may be sent again.
     Lost(Option<Box<Request<RequestBody>>>),
     Refused(Refusal),
@@ -110,7 +108,7 @@ enum Failure {
 impl Failure {
     fn refusal(self, local: &Local, slot: &EndpointSlot) -> Refusal {
         let refusal = match self {
-            Self::Unsent(_) | Self::Lost(_) => broken(),
+            Self::Lost(_) => broken(),
             Self::Refused(refusal) => refusal,
         };
         if refusal.reason.side() == Side::Upstream {
@@ -139,7 +137,6 @@ async fn exchange(
         tokio::select! {
             biased;
             answer = &mut answer => return answer.map_err(|error| match error {
-                SendError::Unsent(request) => Failure::Unsent(request),
                 _ if upload.too_large() => Failure::Refused(too_large()),
                 _ if upload.failed() => Failure::Refused(Refusal::new(
                     Reason::BadRequest,
@@ -186,7 +183,8 @@ pub fn check(mut response: Response<()>) -> Result<Response<()>, Refusal> {
     Err(Refusal::new(Reason::BadUpstreamResponse, detail))
 }
 
-/// Makes the request's head what the endpoint gets. Framing is written anew, of one kind only.
+/// Makes the request's head what the endpoint gets. Whether its body goes in chunks is said by the connection, which alone
+/// knows them (`upstream`).
 pub fn rewrite(
     request: &mut Request<RequestBody>,
     target: &Target,
@@ -201,16 +199,11 @@ pub fn rewrite(
     fields::remove_hop_by_hop(headers);
     forwarded::set(headers, arrival, client, &target.host, trust);
     headers.insert(header::HOST, target.host.clone());
-    match length {
-        None => {
-            let chunked = HeaderValue::from_static("chunked");
-            headers.insert(header::TRANSFER_ENCODING, chunked);
-        }
-        // Without leading zeros, which some take for octal.
-        Some(length) if headers.contains_key(header::CONTENT_LENGTH) => {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        Some(_) => {}
+    // Without leading zeros, which some take for octal.
+    if let Some(length) = length
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     if old {
         // RFC 9110 section 10.1.1.

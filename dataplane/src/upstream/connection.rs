@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use hyper::body::Body as _;
 
 use super::body::RequestBody;
@@ -200,7 +200,6 @@ fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     copy.extensions_mut().clone_from(request.extensions());
-    *copy.version_mut() = Version::HTTP_11;
     copy
 }
 

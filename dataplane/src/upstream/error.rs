@@ -40,8 +40,6 @@ impl From<Fault> for AnswerError {
 /// Why a request was not answered.
 #[derive(Debug)]
 pub enum SendError {
-    /// Nothing of it was sent.
-    Unsent(Box<Request<RequestBody>>),
     /// The connection ended before the head of an answer. Here is the request if it may be sent again.
     Lost(Option<Box<Request<RequestBody>>>),
     /// What came is no answer.

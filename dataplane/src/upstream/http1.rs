@@ -51,10 +51,8 @@ pub(super) struct Http1 {
     ahead: Option<Bytes>,
     /// The facts of the request's body.
     upload: Option<Rc<Upload>>,
-    /// The request's body on its way.
+    /// The request on its way.
     sending: Option<Sending>,
-    /// The endpoint did not take a request without a body; see [`Sent::Stopped`] for one with.
-    stopped: bool,
     /// The present answer says how long it is.
     sized: bool,
     /// It leaves the connection open for the next request.
@@ -76,7 +74,6 @@ impl Http1 {
             ahead: None,
             upload: None,
             sending: None,
-            stopped: false,
             sized: true,
             keeps: true,
         }
@@ -91,13 +88,13 @@ impl Http1 {
         });
         if request.body().is_end_stream() {
             let head = request::head(request);
+            // Only a failure is kept: nothing follows a head alone.
             let written = sending::write(&self.socket, &mut [IoSlice::new(&head)]).await;
-            self.stopped = written.is_err();
+            self.sending = written.is_err().then(Sending::stopped);
             return;
         }
         self.upload = Some(request.body().upload());
         let body = std::mem::replace(request.body_mut(), RequestBody::empty());
-        // Whatever became of the fields before: the body must be framed.
         let chunked = !request.headers().contains_key(header::CONTENT_LENGTH);
         if chunked {
             let coding = HeaderValue::from_static("chunked");
@@ -183,7 +180,7 @@ impl Http1 {
     /// met first.
     fn ends_here(&mut self, cx: &mut Context<'_>) -> bool {
         let sent = self.sending.as_mut().map(|sending| sending.poll(cx));
-        !self.stopped && sent != Some(Poll::Ready(Sent::Stopped)) && self.tracker.finish()
+        sent != Some(Poll::Ready(Sent::Stopped)) && self.tracker.finish()
     }
 
     /// All content that was read; what frames it is read along, so that the end is known with the last of it.
@@ -237,7 +234,7 @@ impl Http1 {
     /// Whether it may serve another request: the present one is over on both sides and the endpoint has said nothing
     /// since. The task is woken when it does.
     pub(super) fn stands(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.stopped || !self.keeps || !self.is_end() || !self.buffer.is_empty() {
+        if !self.keeps || !self.is_end() || !self.buffer.is_empty() {
             return false;
         }
         if let Some(sending) = &mut self.sending {
@@ -253,7 +250,7 @@ impl Http1 {
             .is_pending()
     }
 
-    /// The request's body is not yet known to be with the system.
+    /// The request is not known to be with the system.
     pub(super) fn is_sending(&self) -> bool {
         self.sending.is_some()
     }

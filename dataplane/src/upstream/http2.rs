@@ -68,7 +68,8 @@ impl Http2 {
         }
     }
 
-    /// Sends a request, and waits for the head of the answer. `spare`: to be sent again if it is lost.
+    /// Sends a request, and waits for the head of the answer. `spare`: to be sent again if it is lost; what was not sent at
+    /// all comes back itself.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
@@ -83,7 +84,7 @@ impl Http2 {
             Err(mut error) => Err(match error.take_message() {
                 Some(mut request) => {
                     restore(&mut request);
-                    SendError::Unsent(Box::new(request))
+                    SendError::Lost(Some(Box::new(request)))
                 }
                 None if error.error().is_parse() => SendError::Malformed,
                 None => SendError::Lost(spare),
@@ -168,7 +169,7 @@ where
 pub(super) fn adapt(request: &mut Request<RequestBody>, tls: bool) {
     let headers: &mut HeaderMap = request.headers_mut();
     let host = headers.remove(header::HOST);
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE] {
+    for name in [header::CONNECTION, header::UPGRADE] {
         headers.remove(name);
     }
     *request.version_mut() = Version::HTTP_2;

@@ -17,8 +17,8 @@ const BOUNDS: Bounds = Bounds {
     fields: ROOM.fields,
 };
 
-/// Heads and ends of messages, as positions in the stream.
-pub(crate) type Boundaries = Vec<(usize, usize)>;
+/// Heads and ends of messages, as positions in the stream, and what their bodies hold.
+pub(crate) type Messages = Vec<(usize, usize, Vec<u8>)>;
 
 /// Cuts bytes at `cuts`, taken modulo their number.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
@@ -36,20 +36,26 @@ fn track(
     pieces: &[&[u8]],
     mut read: impl FnMut(&[u8]) -> Option<Progress>,
     mut next: impl FnMut(),
-) -> Boundaries {
+) -> Messages {
     let (mut at, mut head, mut found) = (0, 0, Vec::new());
+    let (mut in_head, mut content) = (true, Vec::new());
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() {
             let Some(progress) = read(rest) else { return found };
             assert!(progress.taken > 0 && progress.taken <= rest.len(), "{progress:?}");
             at += progress.taken;
-            rest = &rest[progress.taken..];
-            if progress.part == Part::Head {
-                head = at;
+            let (part, behind) = rest.split_at(progress.taken);
+            rest = behind;
+            match progress.part {
+                Part::Head => (head, in_head) = (at, false),
+                Part::Content => content.extend_from_slice(part),
+                Part::Interim => {}
+                Part::Framing => assert!(!in_head || rest.is_empty(), "{progress:?}"),
             }
             if progress.end {
-                found.push((head, at));
+                found.push((head, at, std::mem::take(&mut content)));
+                in_head = true;
                 next();
             }
         }
@@ -58,14 +64,14 @@ fn track(
 }
 
 /// The requests in a stream, by the tracker.
-pub(crate) fn tracked_requests(bytes: &[u8], cuts: &[u16]) -> Boundaries {
+pub(crate) fn tracked_requests(bytes: &[u8], cuts: &[u16]) -> Messages {
     let tracker = std::cell::RefCell::new(RequestTracker::new(BOUNDS));
     let read = |rest: &[u8]| tracker.borrow_mut().read(rest).ok();
     track(&pieces(bytes, cuts), read, || tracker.borrow_mut().next())
 }
 
 /// The answers in a stream, by the tracker.
-pub(crate) fn tracked_answers(bytes: &[u8], cuts: &[u16], head: bool) -> Boundaries {
+pub(crate) fn tracked_answers(bytes: &[u8], cuts: &[u16], head: bool) -> Messages {
     let asked = Asked { head, upgrade: false };
     let tracker = std::cell::RefCell::new(AnswerTracker::new(BOUNDS));
     tracker.borrow_mut().ask(asked);
@@ -74,17 +80,17 @@ pub(crate) fn tracked_answers(bytes: &[u8], cuts: &[u16], head: bool) -> Boundar
 }
 
 /// The messages in a stream, by the naive reading.
-fn naive(bytes: &[u8], read: impl Fn(&[u8]) -> Read) -> Boundaries {
+fn naive(bytes: &[u8], read: impl Fn(&[u8]) -> Read) -> Messages {
     let (mut at, mut found) = (0, Vec::new());
     while let Read::Whole(message) = read(&bytes[at..]) {
-        found.push((at + message.head, at + message.whole));
+        found.push((at + message.head, at + message.whole, message.body));
         at += message.whole;
     }
     found
 }
 
 /// Both readings of requests agree, however the bytes come.
-pub(crate) fn requests_agree(bytes: &[u8], cuts: &[u16]) -> Boundaries {
+pub(crate) fn requests_agree(bytes: &[u8], cuts: &[u16]) -> Messages {
     let slowly = naive(bytes, |rest| naive::request(rest, ROOM));
     assert_eq!(
         tracked_requests(bytes, &[]),
@@ -102,7 +108,7 @@ pub(crate) fn requests_agree(bytes: &[u8], cuts: &[u16]) -> Boundaries {
 }
 
 /// Both readings of answers agree, however the bytes come.
-pub(crate) fn answers_agree(bytes: &[u8], cuts: &[u16], head: bool) -> Boundaries {
+pub(crate) fn answers_agree(bytes: &[u8], cuts: &[u16], head: bool) -> Messages {
     let slowly = naive(bytes, |rest| naive::answer(rest, ROOM, head));
     assert_eq!(
         tracked_answers(bytes, &[], head),

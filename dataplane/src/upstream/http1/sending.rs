@@ -67,6 +67,14 @@ impl Sending {
         Self { sent, task }
     }
 
+    /// One of which nothing arrives.
+    pub(super) fn stopped() -> Self {
+        Self {
+            sent: Rc::new(Cell::new(Some(Sent::Stopped))),
+            task: None,
+        }
+    }
+
     /// How it ended, once it has.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Sent> {
         if self.sent.get().is_none()
