@@ -8,7 +8,7 @@ pub mod names;
 mod shards;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -207,8 +207,8 @@ pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     active: AtomicU32,
-    /// It has said over HTTP/2 that it takes no extended CONNECT.
-    never_extends: AtomicBool,
+    /// Whether it takes an extended CONNECT: one of [`UNKNOWN`], [`NO`] and [`YES`].
+    extends_connect: AtomicU8,
 }
 
 impl Endpoint {
@@ -217,7 +217,7 @@ impl Endpoint {
         Self {
             address,
             active: AtomicU32::new(0),
-            never_extends: AtomicBool::new(false),
+            extends_connect: AtomicU8::new(UNKNOWN),
         }
     }
 
@@ -226,16 +226,25 @@ impl Endpoint {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Whether it may take an extended CONNECT (RFC 8441), for all that is known.
-    pub fn may_extend_connect(&self) -> bool {
-        !self.never_extends.load(Ordering::Relaxed)
+    /// Whether it takes an extended CONNECT (RFC 8441); `None` until that is known.
+    pub fn extends_connect(&self) -> Option<bool> {
+        match self.extends_connect.load(Ordering::Relaxed) {
+            YES => Some(true),
+            NO => Some(false),
+            _ => None,
+        }
     }
 
-    /// It has said that it does not.
-    pub fn never_extend_connect(&self) {
-        self.never_extends.store(true, Ordering::Relaxed);
+    /// It has shown whether it does.
+    pub fn set_extends_connect(&self, yes: bool) {
+        self.extends_connect
+            .store(if yes { YES } else { NO }, Ordering::Relaxed);
     }
 }
+
+const UNKNOWN: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
 
 /// Counts one request or session at its endpoint until it is dropped.
 #[derive(Debug)]

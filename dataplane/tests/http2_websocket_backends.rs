@@ -31,10 +31,13 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::server::{
+    ErrorResponse, Request as Asked, Response as Agreed,
+};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
+use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async, client_async};
 
 /// A Close with 1000, and a small message, as backends send them.
 const CLOSE: &[u8] = &[0x88, 2, 0x03, 0xE8];
@@ -124,7 +127,9 @@ async fn serve(
     if extended {
         builder.enable_connect_protocol();
     }
-    let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else {
+        return;
+    };
     while let Some(Ok((request, respond))) = connection.accept().await {
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, ());
@@ -148,6 +153,8 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>, body: h2::RecvStre
     let chosen = head(200).header("sec-websocket-protocol", "chat");
     let (response, end) = match path {
         "/declines" => (head(403).header("x-why", "no"), false),
+        "/by-get-alone" => (head(405), true),
+        "/nowhere" => (head(404).header("x-why", "no stream"), true),
         "/accepted" => (head(202), false),
         "/other-subprotocol" => (head(200).header("sec-websocket-protocol", "other"), false),
         "/chooses" => (chosen, false),
@@ -159,6 +166,7 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>, body: h2::RecvStre
     let send = respond.send_response(response.body(()).unwrap(), end).unwrap();
     let mut stream = Duplex::new(send, body);
     match path {
+        _ if end => {}
         "/declines" => {
             stream.write_all(b"body").await.unwrap();
             stream.shutdown().await.unwrap();
@@ -526,12 +534,12 @@ async fn a_client_that_reads_small_messages_slowly_loses_none() {
     proxy.stop().await;
 }
 
-#[tokio::test]
-async fn without_the_extension_sessions_go_over_http1() {
-    // Reads either protocol on one port, as servers do that have h2c.
+/// A backend that reads either protocol on one port, as servers do that have h2c, and tells for each connection whether
+/// it is HTTP/2. Over HTTP/1.1 it takes WebSockets, but at `/nowhere`; `extended`: as [`Backend::start`].
+async fn start_both(extended: bool) -> (SocketAddr, Receiver<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (tell, mut heard) = channel(100);
+    let (tell, heard) = channel(100);
     tokio::spawn(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
@@ -544,21 +552,93 @@ async fn without_the_extension_sessions_go_over_http1() {
                 let http2 = &first == b"PRI";
                 tell.try_send(http2).unwrap();
                 if http2 {
-                    serve(socket, false, 0, channel(100).0).await;
-                } else {
-                    echo(accept_async(socket).await.unwrap()).await;
+                    let (tell, _events) = channel(100);
+                    serve(socket, extended, 0, tell).await;
+                } else if let Ok(opened) = accept_hdr_async(socket, take).await {
+                    echo(opened).await;
                 }
             });
         }
     });
+    (address, heard)
+}
+
+#[allow(clippy::result_large_err, reason = "the library's")]
+fn take(request: &Asked, response: Agreed) -> Result<Agreed, ErrorResponse> {
+    if request.uri().path() == "/nowhere" {
+        let nothing = Response::builder().status(404).header("x-why", "no page");
+        return Err(nothing.body(None).unwrap());
+    }
+    Ok(response)
+}
+
+/// The protocols of all connections since, by name.
+fn connections(heard: &mut Receiver<bool>) -> Vec<&'static str> {
+    let of = |http2| if http2 { "h2" } else { "http/1.1" };
+    std::iter::from_fn(|| heard.try_recv().ok()).map(of).collect()
+}
+
+#[tokio::test]
+async fn without_the_extension_sessions_go_over_http1() {
+    let (address, mut heard) = start_both(false).await;
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
-    for connections in [&[true, false][..], &[false]] {
+    for expected in [&["h2", "http/1.1"][..], &["http/1.1"]] {
         let (mut socket, _) = open(&proxy, "/").await.unwrap();
         echoes(&mut socket, 1000).await;
-        for http2 in connections {
-            assert_eq!(heard.recv().await.unwrap(), *http2);
-        }
+        assert_eq!(connections(&mut heard), expected);
     }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_announces_the_extension_for_a_library_that_lacks_it_is_asked_over_http1() {
+    let (address, mut heard) = start_both(true).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
+    // Neither way: nothing is learnt.
+    for _ in 0..2 {
+        let answer = refusal(open(&proxy, "/nowhere").await);
+        assert_eq!(
+            (
+                answer.status().as_u16(),
+                answer.headers()["x-why"].to_str().unwrap()
+            ),
+            (404, "no page")
+        );
+        assert_eq!(connections(&mut heard), ["h2", "http/1.1"]);
+    }
+    for expected in [&["h2", "http/1.1"][..], &["http/1.1"]] {
+        let (mut socket, _) = open(&proxy, "/by-get-alone").await.unwrap();
+        echoes(&mut socket, 1000).await;
+        assert_eq!(connections(&mut heard), expected);
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_taken_one_is_not_asked_over_http1() {
+    let (address, mut heard) = start_both(true).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
+    open(&proxy, "/").await.unwrap();
+    assert_eq!(connections(&mut heard), ["h2"]);
+    let answer = refusal(open(&proxy, "/by-get-alone").await);
+    assert_eq!(answer.status(), 405);
+    assert_eq!(connections(&mut heard), ["h2"]);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn the_answer_over_http2_stands_where_there_is_no_http1() {
+    // It takes HTTP/1.1 for a broken preface.
+    let backend = Backend::start(true, None).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).protocol(h2c())]);
+    let answer = refusal(open(&proxy, "/nowhere").await);
+    assert_eq!(
+        (
+            answer.status().as_u16(),
+            answer.headers()["x-why"].to_str().unwrap()
+        ),
+        (404, "no stream")
+    );
     proxy.stop().await;
 }
 

@@ -13,7 +13,7 @@ use crate::local::Local;
 use crate::snapshot::{BackendEntry, Endpoint, EndpointGuard, EndpointSlot, Protocol, RouteEntry};
 use crate::tls::stream::Stream;
 use crate::upstream::balance;
-use crate::upstream::connect::{self, Approach, ConnectError};
+use crate::upstream::connect::{self, Approach};
 use crate::upstream::connection::Connection;
 use crate::upstream::proxy_header;
 
@@ -53,8 +53,6 @@ pub enum Purpose {
     Again,
     /// A session, on a connection of its own.
     Session,
-    /// The same after an endpoint has said that it takes none over HTTP/2: over HTTP/1.1, whichever is picked.
-    SessionOverHttp1,
 }
 
 /// What to connect, and until when.
@@ -92,7 +90,7 @@ impl Dial<'_> {
             record.set_endpoint(slot, endpoint.address);
             let guard = EndpointGuard::new(&endpoint);
             let protocol = self.protocol(pick.backend, &endpoint);
-            match self.connect(pick.backend, &protocol, &endpoint).await {
+            match self.connect(slot, &protocol, &endpoint).await {
                 Ok(way) => {
                     return Ok(Dialed {
                         slot: Arc::clone(slot),
@@ -102,21 +100,34 @@ impl Dial<'_> {
                         way,
                     });
                 }
-                Err(error) => {
-                    let reason = error.reason();
-                    tracing::debug!(address = %endpoint.address, %error, "endpoint not connected");
-                    if reason.side() != Side::Upstream {
-                        // For those who come next.
-                        self.local.pool.clear();
-                        return Err(refuse(reason));
-                    }
-                    self.local.shared.metrics.upstream_failed(slot, reason);
+                Err(next) if next.reason.side() == Side::Upstream => {
                     failed.push(endpoint.address);
-                    refusal = refuse(reason);
+                    refusal = next;
                 }
+                Err(refusal) => return Err(refusal),
             }
         }
         Err(refusal)
+    }
+
+    /// Connects an endpoint once more, to speak HTTP/1.1 with it.
+    ///
+    /// # Errors
+    /// It could not be connected.
+    pub async fn over_http1(
+        &self,
+        (slot, mut protocol, endpoint): (Arc<EndpointSlot>, Protocol, Arc<Endpoint>),
+    ) -> Result<Dialed, Refusal> {
+        protocol.http2 = false;
+        let guard = EndpointGuard::new(&endpoint);
+        let way = self.connect(&slot, &protocol, &endpoint).await?;
+        Ok(Dialed {
+            slot,
+            protocol,
+            endpoint,
+            guard,
+            way,
+        })
     }
 
     /// How the endpoint is spoken to for this purpose.
@@ -124,18 +135,17 @@ impl Dial<'_> {
         let mut protocol = backend.protocol.clone();
         protocol.http2 &= match self.purpose {
             Purpose::Request | Purpose::Again => true,
-            Purpose::Session => endpoint.may_extend_connect(),
-            Purpose::SessionOverHttp1 => false,
+            Purpose::Session => endpoint.extends_connect() != Some(false),
         };
         protocol
     }
 
     async fn connect(
         &self,
-        backend: &BackendEntry,
+        slot: &EndpointSlot,
         protocol: &Protocol,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<Way, ConnectError> {
+    ) -> Result<Way, Refusal> {
         // A connection that is kept was not begun with this client's PROXY header.
         if self.purpose == Purpose::Request
             && protocol.proxy_header.is_none()
@@ -159,12 +169,25 @@ impl Dial<'_> {
             crowd: self.local.crowd,
         };
         // Most requests find an idle one; see also `downstream::pass`.
-        let stream = Box::pin(connect::connect(way, timeout, silence)).await?;
-        self.local
-            .shared
-            .metrics
-            .upstream_connected(&backend.slot, begun.elapsed());
-        Ok(Way::Fresh(stream))
+        let connected = Box::pin(connect::connect(way, timeout, silence)).await;
+        let metrics = &self.local.shared.metrics;
+        match connected {
+            Ok(stream) => {
+                metrics.upstream_connected(slot, begun.elapsed());
+                Ok(Way::Fresh(stream))
+            }
+            Err(error) => {
+                let reason = error.reason();
+                tracing::debug!(address = %endpoint.address, %error, "endpoint not connected");
+                if reason.side() == Side::Upstream {
+                    metrics.upstream_failed(slot, reason);
+                } else {
+                    // For those who come next.
+                    self.local.pool.clear();
+                }
+                Err(refuse(reason))
+            }
+        }
     }
 }
 

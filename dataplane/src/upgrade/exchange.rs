@@ -17,11 +17,11 @@ use crate::http::forwarded::Ends;
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
-use crate::snapshot::{EndpointGuard, EndpointSlot, RouteEntry};
+use crate::snapshot::RouteEntry;
 use crate::upstream::body::RequestBody;
-use crate::upstream::connection::Connection;
+use crate::upstream::connection::copy;
 use crate::upstream::lease::Lease;
-use crate::upstream::switch::{self, Switched};
+use crate::upstream::switch;
 
 /// How an endpoint answered.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub enum Answer {
 
 /// Asks an endpoint of `route` for the WebSocket that `request` offers.
 ///
+/// An endpoint that is asked over HTTP/2, says no and may not know the question is asked once more, over HTTP/1.1.
+///
 /// # Errors
 /// The refusal to answer with.
 pub async fn request_websocket(
@@ -44,32 +46,47 @@ pub async fn request_websocket(
     ends: Ends,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
-    let permit = admit(local)?;
+    let permit = Rc::new(admit(local)?);
     let deadline = record.started() + route.route.timeouts.handshake;
-    let mut dial = Dial {
+    let dial = Dial {
         local,
         route,
         purpose: Purpose::Session,
         ends,
         deadline,
     };
-    let failed = |slot: &EndpointSlot, refusal: &Refusal| {
-        local.shared.metrics.upstream_failed(slot, refusal.reason);
-    };
-    let opened = loop {
-        let dialed = dial.dial(record).await?;
+    let ask = async |dialed: Dialed, request| {
         let slot = Arc::clone(&dialed.slot);
-        let opened = in_time(deadline, open(local, dialed)).await;
-        if let Some(opened) = opened.inspect_err(|refusal| failed(&slot, refusal))? {
-            break opened;
-        }
-        // Once: over HTTP/1.1 no endpoint says so.
-        dial.purpose = Purpose::SessionOverHttp1;
+        let asked = in_time(deadline, ask(local, dialed, offer, request, &permit)).await;
+        asked.inspect_err(|refusal| local.shared.metrics.upstream_failed(&slot, refusal.reason))
     };
-    let slot = Arc::clone(&opened.slot);
-    let answered = send_and_judge(local, opened, offer, request, permit);
-    let answer = in_time(deadline, answered).await;
-    answer.inspect_err(|refusal| failed(&slot, refusal))
+    let dialed = dial.dial(record).await?;
+    let at = (
+        Arc::clone(&dialed.slot),
+        dialed.protocol.clone(),
+        Arc::clone(&dialed.endpoint),
+    );
+    let (request, declined) = match ask(dialed, request).await? {
+        Asked::Answered(answer) => return Ok(answer),
+        Asked::InVain(request, declined) => (request, declined),
+    };
+    let endpoint = Arc::clone(&at.2);
+    let again = async { ask(dial.over_http1(at).await?, request).await };
+    match (again.await, declined) {
+        (Ok(Asked::Answered(answer)), declined) => {
+            if declined.is_some() && matches!(answer, Answer::Switched(..)) {
+                endpoint.set_extends_connect(false);
+                tracing::info!(
+                    address = %endpoint.address,
+                    "this endpoint announces WebSockets over HTTP/2, and takes them over HTTP/1.1 alone"
+                );
+            }
+            Ok(answer)
+        }
+        (_, Some(declined)) => Ok(declined),
+        (Err(refusal), None) => Err(refusal),
+        (Ok(Asked::InVain(..)), None) => Err(broken()),
+    }
 }
 
 async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
@@ -96,50 +113,44 @@ fn admit(local: &Local) -> Result<OwnedSemaphorePermit, Refusal> {
     })
 }
 
-/// An endpoint that can be asked.
-struct Opened {
-    connection: Connection,
-    switched: Switched,
-    slot: Arc<EndpointSlot>,
-    guard: EndpointGuard,
+/// What came of one try.
+enum Asked {
+    Answered(Answer),
+    /// The endpoint takes no WebSockets over HTTP/2: it says so beforehand, or answers as one would that does not know
+    /// them. The request, to be sent over HTTP/1.1, and that answer.
+    InVain(Box<Request<RequestBody>>, Option<Answer>),
 }
 
-/// Begins to speak to an endpoint; `None` if it takes no WebSockets this way.
-async fn open(local: &Local, dialed: Dialed) -> Result<Option<Opened>, Refusal> {
+/// Sends the request, and judges what comes back.
+async fn ask(
+    local: &Rc<Local>,
+    dialed: Dialed,
+    offer: &Offer,
+    mut request: Box<Request<RequestBody>>,
+    permit: &Rc<OwnedSemaphorePermit>,
+) -> Result<Asked, Refusal> {
     let Way::Fresh(stream) = dialed.way else {
-        return Err(Refusal::new(
-            Reason::Internal,
-            "a handshake was given a used connection",
-        ));
+        let detail = "a handshake was given a used connection";
+        return Err(Refusal::new(Reason::Internal, detail));
     };
     let limits = &local.shared.limits;
+    let endpoint = &dialed.endpoint;
     let opened = switch::open(
         stream,
-        &dialed.endpoint,
+        endpoint,
         &dialed.protocol,
         limits.max_head_size,
         limits.write_timeout,
     );
-    let opened = opened.await.map_err(|_| broken())?;
-    Ok(opened.map(|(connection, switched)| Opened {
-        connection,
-        switched,
-        slot: dialed.slot,
-        guard: dialed.guard,
-    }))
-}
-
-/// Sends the request, and judges what comes back.
-async fn send_and_judge(
-    local: &Rc<Local>,
-    opened: Opened,
-    offer: &Offer,
-    mut request: Box<Request<RequestBody>>,
-    permit: OwnedSemaphorePermit,
-) -> Result<Answer, Refusal> {
-    let mut connection = opened.connection;
+    let Some((mut connection, switched)) = opened.await.map_err(|_| broken())? else {
+        return Ok(Asked::InVain(request, None));
+    };
     let over_http2 = connection.speaks_http2();
+    let mut spare = None;
     if over_http2 {
+        if endpoint.extends_connect().is_none() {
+            spare = Some(Box::new(copy(&request)));
+        }
         handshake::to_connect(&mut request);
     } else {
         handshake::set_upgrade(request.headers_mut());
@@ -155,27 +166,32 @@ async fn send_and_judge(
             Err("the backend answered the handshake, but did not switch protocols")
         }
         _ => {
-            let lease = Lease::new(connection, &local.pool, upload, opened.guard);
-            return Ok(Answer::Declined(response, lease));
+            let lease = Lease::new(connection, &local.pool, upload, dialed.guard);
+            let declined = Answer::Declined(response, lease);
+            return Ok(match spare {
+                Some(request) if handshake::may_not_know_connect(status) => {
+                    Asked::InVain(request, Some(declined))
+                }
+                _ => Asked::Answered(declined),
+            });
         }
     };
     let agreement = agreement.map_err(|detail| Refusal::new(Reason::BadUpstreamHandshake, detail))?;
-    let backend = opened
-        .switched
-        .agreed(connection, &mut response)
-        .await
-        .ok_or_else(broken)?;
+    let backend = switched.agreed(connection, &mut response);
+    let backend = backend.await.ok_or_else(broken)?;
     if over_http2 {
+        endpoint.set_extends_connect(true);
         handshake::to_switched(offer, &mut response);
     }
     let pending = Pending {
         backend,
         extensions: agreement.extensions,
-        slot: opened.slot,
-        guard: opened.guard,
-        _permit: permit,
+        slot: dialed.slot,
+        guard: dialed.guard,
+        _permit: Rc::clone(permit),
     };
-    Ok(Answer::Switched(switched_head(response), Box::new(pending)))
+    let answer = Answer::Switched(switched_head(response), Box::new(pending));
+    Ok(Asked::Answered(answer))
 }
 
 fn broken() -> Refusal {

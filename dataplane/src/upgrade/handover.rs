@@ -31,7 +31,7 @@ pub struct Pending {
     /// Counts the session at its endpoint.
     pub guard: EndpointGuard,
     /// The handshake's place among those under way.
-    pub _permit: OwnedSemaphorePermit,
+    pub _permit: Rc<OwnedSemaphorePermit>,
 }
 
 /// Hands a session over. The client's socket leaves the runtime; the 101 must have been flushed.

@@ -121,6 +121,12 @@ pub fn to_connect<B>(request: &mut Request<B>) {
     request.extensions_mut().insert(Protocol::from_static(WEBSOCKET));
 }
 
+/// Whether this answer to an extended CONNECT may come from something that takes WebSockets, but by GET alone: a library
+/// or a router that finds the method wrong, or the fields of the upgrade missing.
+pub fn may_not_know_connect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 405 | 426 | 501 | 505)
+}
+
 /// Turns the 200 for an extended CONNECT, which was judged, into the 101 that answers `offer` (RFC 6455 section 4.2.2).
 pub fn to_switched<B>(offer: &Offer, response: &mut Response<B>) {
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -194,7 +194,7 @@ fn is_repeatable(request: &Request<RequestBody>) -> bool {
 }
 
 /// A copy of a request without a body.
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+pub fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::empty());
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());

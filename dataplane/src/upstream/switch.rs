@@ -81,7 +81,7 @@ pub async fn open(
     let begun = http2::handshake(stream, max_head, tasks.clone(), Some(0)).await;
     let (sender, mut connection) = begun.map_err(|_| BrokeOff)?;
     if !tasks.offered(&mut connection).await.ok_or(BrokeOff)? {
-        endpoint.never_extend_connect();
+        endpoint.set_extends_connect(false);
         return Ok(None);
     }
     let speaker = Speaker::Http2(Http2::new(sender, endpoint, connection));
