@@ -157,7 +157,15 @@ const PORTS: [&str; 7] = [
 #[test]
 fn prints_one_line_and_drains_data_plane_first() {
     let folder = Folder::new(CONTROLLER, DATAPLANE);
-    let serve = folder.serve(&[&PORTS[..], &["--workers", "3", "--drain-window", "1s"]].concat());
+    let settings = [
+        "--workers",
+        "3",
+        "--drain-window",
+        "1s",
+        "--default-certificate",
+        "web/tls",
+    ];
+    let serve = folder.serve(&[&PORTS[..], &settings].concat());
     assert_eq!(
         serve.ready,
         "ready http=127.0.0.1:4001 https=127.0.0.1:4003 admin=127.0.0.1:4002\n"
@@ -180,7 +188,13 @@ fn prints_one_line_and_drains_data_plane_first() {
         );
     }
     let controller = folder.lines("controller.starts", 1).remove(0);
-    assert!(controller.contains("--files routes --socket /") && controller.contains("--exit-with-parent"));
+    for words in [
+        "--files routes --socket /",
+        "--default-certificate=web/tls ",
+        "--exit-with-parent",
+    ] {
+        assert!(controller.contains(words), "{words}: {controller}");
+    }
     let socket = controller
         .split(' ')
         .find(|word| word.ends_with("/holdfast.sock"))

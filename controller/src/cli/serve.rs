@@ -27,6 +27,7 @@ use self::run_dir::RunDir;
 use self::stack::{Outcome, Signals};
 use super::{Exit, demo};
 use crate::compile::timeouts;
+use crate::config::FullName;
 
 /// Arguments of `holdfast serve`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ use crate::compile::timeouts;
     SIGHUP makes the controller look at the folder again."
 )]
 pub(super) struct Args {
-    /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, WebSocketRoute; watched
+    /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, WebSocketRoute; watched
     dir: Option<PathBuf>,
     /// Serve a built-in chat page and echo from manifests that invite an edit
     #[arg(long)]
@@ -54,6 +55,9 @@ pub(super) struct Args {
     /// Where to answer /healthz, /readyz, /metrics and /config; port 0 lets the system pick
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9080", value_parser = listening::address)]
     admin: SocketAddr,
+    /// Secret in the folder with the certificate for clients that ask for no name, or for one that no object speaks of [default: none]
+    #[arg(long, env = "HOLDFAST_DEFAULT_CERTIFICATE", value_name = "NAMESPACE/SECRET")]
+    default_certificate: Option<FullName>,
     /// Worker threads of the data plane [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,

@@ -1,5 +1,6 @@
 //! The name of an object with its namespace, as settings write it.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// The name of an object with its namespace.
@@ -9,6 +10,12 @@ pub struct FullName {
     pub namespace: String,
     /// The name.
     pub name: String,
+}
+
+impl fmt::Display for FullName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 impl FromStr for FullName {

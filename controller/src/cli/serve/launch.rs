@@ -55,13 +55,16 @@ pub(super) struct Addresses {
 /// The controller over the manifests in `folder`.
 pub(super) fn controller(binaries: &Binaries, run_dir: &RunDir, folder: &Path, args: &Args) -> Process {
     let (binary, socket, folder) = (binaries.controller.clone(), run_dir.socket(), folder.to_owned());
-    let logging = logging(args);
+    let mut settings = logging(args).to_vec();
+    if let Some(secret) = &args.default_certificate {
+        settings.push(format!("--default-certificate={secret}"));
+    }
     Process {
         name: "controller",
         command: Box::new(move |_| {
             let mut command = Command::new(&binary);
             command.arg("--files").arg(&folder).arg("--socket").arg(&socket);
-            command.args(&logging).arg("--exit-with-parent");
+            command.args(&settings).arg("--exit-with-parent");
             command
         }),
         grace: CONTROLLER_GRACE,
