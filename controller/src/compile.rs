@@ -137,7 +137,11 @@ pub fn check(key: &ObjectKey, object: &Object) -> Vec<Finding> {
                 report.refuse(&FieldPath::new(field), format!("must be {what}; got '{value}'"));
             }
         }
-        Object::IngressClass(_) | Object::Service(_) | Object::Secret(_) | Object::ReferenceGrant(_) => {}
+        Object::IngressClass(_)
+        | Object::Service(_)
+        | Object::Secret(_)
+        | Object::ConfigMap(_)
+        | Object::ReferenceGrant(_) => {}
     }
     report
         .findings

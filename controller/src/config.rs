@@ -26,7 +26,7 @@ pub struct Settings {
     #[arg(long, env = "HOLDFAST_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, WebSocketRoute; watched
+    /// Folder of manifests: Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, WebSocketRoute; watched
     #[arg(long, env = "HOLDFAST_FILES", value_name = "DIR")]
     pub files: Option<PathBuf>,
 

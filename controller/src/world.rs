@@ -5,6 +5,8 @@
 //! Never watches, fetches or judges anything.
 
 mod certificate;
+mod config_map;
+mod held;
 mod key;
 mod lookup;
 mod object;
@@ -18,12 +20,14 @@ use std::sync::Arc;
 use routetable::{EndpointState, SharedMap};
 
 pub use certificate::{Certificate, Validity};
+pub use config_map::ConfigMap;
+pub use held::{Broken, Held};
 pub use key::{Kind, Name, ObjectKey};
 pub use object::{
     EndpointSlice, GrantedServices, Ingress, IngressClass, Object, ReferenceGrant, Service, ServicePort,
     WebSocketRoute,
 };
-pub use secret::{AUTHORITIES, Broken, CHAIN, Held, KEY, Secret, TLS_TYPE};
+pub use secret::{AUTHORITIES, CHAIN, KEY, Secret, TLS_TYPE};
 
 /// The EndpointSlices of one Service, by their names.
 pub type Slices = BTreeMap<String, Arc<EndpointSlice>>;
@@ -43,6 +47,8 @@ pub struct World {
     pub slices: SharedMap<Name, Slices>,
     /// Secrets.
     pub secrets: SharedMap<Name, Secret>,
+    /// ConfigMaps.
+    pub config_maps: SharedMap<Name, ConfigMap>,
     /// WebSocketRoutes.
     pub routes: SharedMap<Name, WebSocketRoute>,
     /// ReferenceGrants.
@@ -76,6 +82,7 @@ impl World {
             Object::IngressClass(o) => drop(self.classes.insert(name.name, Arc::clone(o))),
             Object::Service(o) => drop(self.services.insert(name, Arc::clone(o))),
             Object::Secret(o) => drop(self.secrets.insert(name, Arc::clone(o))),
+            Object::ConfigMap(o) => drop(self.config_maps.insert(name, Arc::clone(o))),
             Object::WebSocketRoute(o) => drop(self.routes.insert(name, Arc::clone(o))),
             Object::ReferenceGrant(o) => drop(self.grants.insert(name, Arc::clone(o))),
             Object::EndpointSlice(o) => {
@@ -101,6 +108,7 @@ impl World {
             Kind::IngressClass => drop(self.classes.remove(&name.name)),
             Kind::Service => drop(self.services.remove(&name)),
             Kind::Secret => drop(self.secrets.remove(&name)),
+            Kind::ConfigMap => drop(self.config_maps.remove(&name)),
             Kind::WebSocketRoute => drop(self.routes.remove(&name)),
             Kind::ReferenceGrant => drop(self.grants.remove(&name)),
             Kind::EndpointSlice => self.remove_slice(&name),

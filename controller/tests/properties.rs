@@ -32,6 +32,7 @@ fn entry(kind: Kind, namespace: &str, name: &str, value: Value) -> Entry {
             .unwrap()
             .into(),
         Kind::Secret => serde_json::from_value::<core::Secret>(value).unwrap().into(),
+        Kind::ConfigMap => serde_json::from_value::<core::ConfigMap>(value).unwrap().into(),
         Kind::ReferenceGrant => {
             type Api = controller::crd::referencegrant::ReferenceGrant;
             serde_json::from_value::<Api>(value).unwrap().into()
@@ -98,6 +99,29 @@ fn secret() -> impl Strategy<Value = Entry> {
     )
 }
 
+/// A ConfigMap that holds one authority, two, something broken, or nothing of use.
+fn config_map() -> impl Strategy<Value = Entry> {
+    (namespace(), select(vec!["tls", "other"]), 0..4_usize).prop_map(|(namespace, name, content)| {
+        let [(one, _), (two, _)] = &PAIRS[..] else {
+            unreachable!("two pairs")
+        };
+        let data = match content {
+            0 => json!({"ca.crt": one}),
+            1 => json!({"ca.crt": format!("{one}{two}")}),
+            2 => json!({"ca.crt": "broken"}),
+            _ => json!({"other": one}),
+        };
+        let value = json!({"metadata": {"name": name}, "data": data});
+        entry(Kind::ConfigMap, namespace, name, value)
+    })
+}
+
+/// `caRef`.
+fn authority() -> impl Strategy<Value = Value> {
+    let kind = select(vec!["Secret", "ConfigMap"]);
+    (kind, secret_name()).prop_map(|(kind, name)| json!({"kind": kind, "name": name}))
+}
+
 /// `spec.tls` of an Ingress.
 fn entries() -> impl Strategy<Value = Value> {
     let hosts = prop::collection::vec(host(), 0..3);
@@ -110,7 +134,7 @@ fn entries() -> impl Strategy<Value = Value> {
 fn block() -> impl Strategy<Value = Option<Value>> {
     let version = select(vec!["TLSv1.2", "TLSv1.3"]);
     let policy = select(vec!["Allow", "Redirect", "Reject"]);
-    let client = prop::option::of((secret_name(), select(vec!["Require", "Optional"])));
+    let client = prop::option::of((authority(), select(vec!["Require", "Optional"])));
     let block = (prop::option::of(secret_name()), version, policy, client);
     prop::option::of(block.prop_map(|(secret, version, policy, client)| {
         let mut block = json!({"minVersion": version, "insecurePolicy": policy});
@@ -118,7 +142,7 @@ fn block() -> impl Strategy<Value = Option<Value>> {
             block["secretName"] = json!(secret);
         }
         if let Some((authority, mode)) = client {
-            block["clientValidation"] = json!({"caRef": {"name": authority}, "mode": mode});
+            block["clientValidation"] = json!({"caRef": authority, "mode": mode});
         }
         block
     }))
@@ -126,9 +150,8 @@ fn block() -> impl Strategy<Value = Option<Value>> {
 
 /// `backendRefs[].tls`.
 fn backend_tls() -> impl Strategy<Value = Option<Value>> {
-    let authority = secret_name().prop_map(
-        |authority| json!({"hostname": "app.internal", "verify": "CA", "caRef": {"name": authority}}),
-    );
+    let authority = authority()
+        .prop_map(|authority| json!({"hostname": "app.internal", "verify": "CA", "caRef": authority}));
     let shown =
         secret_name().prop_map(|shown| json!({"hostname": "app.internal", "clientCertSecretName": shown}));
     let fixed = select(vec![json!({"verify": "Skip"}), json!({"verify": "CA"})]);
@@ -256,7 +279,7 @@ fn services() -> Vec<Entry> {
 
 /// Objects with distinct keys.
 fn objects() -> impl Strategy<Value = Vec<Entry>> {
-    let any = prop_oneof![3 => ingress(), 3 => route(), 2 => slice(), 2 => secret()];
+    let any = prop_oneof![3 => ingress(), 3 => route(), 2 => slice(), 2 => secret(), 1 => config_map()];
     prop::collection::vec(any, 0..14).prop_map(|mut entries| {
         entries.extend(services());
         entries.sort_by(|a, b| a.0.cmp(&b.0));
@@ -382,6 +405,7 @@ fn edit() -> impl Strategy<Value = Edit> {
             2 => referring(),
             2 => surroundings(),
             3 => secret(),
+            2 => config_map(),
         ]
     };
     prop_oneof![

@@ -36,10 +36,14 @@
 {{- ternary "Namespaces" .Values.rbac.secrets $scoped -}}
 {{- end }}
 
+{{/* ConfigMaps hold authorities, and are asked for by their names. */}}
 {{- define "holdfast.rules.secrets" -}}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
 {{- end }}
 
 {{/* Outside namespaces. */}}

@@ -20,6 +20,8 @@ pub(super) struct Changes {
     pub(super) slices: BTreeSet<Name>,
     /// Secrets.
     pub(super) secrets: BTreeSet<Name>,
+    /// ConfigMaps.
+    pub(super) config_maps: BTreeSet<Name>,
     /// ReferenceGrants.
     pub(super) grants: bool,
     /// Addresses of hosts.
@@ -38,6 +40,7 @@ impl Changes {
             services: names(&old.services, &new.services),
             slices: names(&old.slices, &new.slices),
             secrets: names(&old.secrets, &new.secrets),
+            config_maps: names(&old.config_maps, &new.config_maps),
             grants: old.grants != new.grants,
             resolved: old.resolved != new.resolved,
         }

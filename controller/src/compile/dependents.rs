@@ -11,6 +11,7 @@ use crate::world::{Name, ObjectKey};
 pub(super) struct Dependents {
     services: BTreeMap<Name, BTreeSet<ObjectKey>>,
     secrets: BTreeMap<Name, BTreeSet<ObjectKey>>,
+    config_maps: BTreeMap<Name, BTreeSet<ObjectKey>>,
     /// See the fields of these names in [`Refs`].
     misses: BTreeSet<ObjectKey>,
     crosses: BTreeSet<ObjectKey>,
@@ -23,6 +24,7 @@ impl Dependents {
         for (map, names) in [
             (&mut self.services, &refs.services),
             (&mut self.secrets, &refs.secrets),
+            (&mut self.config_maps, &refs.config_maps),
         ] {
             for name in names {
                 map.entry(name.clone()).or_default().insert(key.clone());
@@ -40,6 +42,7 @@ impl Dependents {
         for (map, names) in [
             (&mut self.services, &refs.services),
             (&mut self.secrets, &refs.secrets),
+            (&mut self.config_maps, &refs.config_maps),
         ] {
             for name in names {
                 let Some(keys) = map.get_mut(name) else { continue };
@@ -60,6 +63,8 @@ impl Dependents {
         let services = services.filter_map(|name| self.services.get(name));
         let secrets = changes.secrets.iter();
         let secrets = secrets.filter_map(|name| self.secrets.get(name));
+        let config_maps = changes.config_maps.iter();
+        let config_maps = config_maps.filter_map(|name| self.config_maps.get(name));
         let flags = [
             (&self.misses, !changes.services.is_empty()),
             (&self.crosses, changes.grants),
@@ -68,7 +73,7 @@ impl Dependents {
         let flagged = flags
             .into_iter()
             .filter_map(|(set, counts)| counts.then_some(set));
-        let all = services.chain(secrets).chain(flagged);
+        let all = services.chain(secrets).chain(config_maps).chain(flagged);
         all.flatten().cloned().collect()
     }
 

@@ -6,6 +6,7 @@ use routetable::{
 };
 
 use super::field::FieldPath;
+use crate::crd::tls::CaKind;
 use crate::world::{Kind, ObjectKey};
 
 /// One route to be, with the fields it comes from.
@@ -58,8 +59,8 @@ pub(super) struct TlsRef {
 pub(super) enum Signer {
     /// An authority that browsers trust.
     System,
-    /// An authority in this Secret, with the field that names it.
-    Secret(FieldPath, String),
+    /// An authority in the object of this kind and name, with the field that says so.
+    Held(FieldPath, CaKind, String),
     /// Anybody.
     Anybody,
 }

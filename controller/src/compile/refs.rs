@@ -9,6 +9,7 @@ use crate::world::Name;
 pub(super) struct Refs {
     pub(super) services: BTreeSet<Name>,
     pub(super) secrets: BTreeSet<Name>,
+    pub(super) config_maps: BTreeSet<Name>,
     /// A Service is missing: the message names similar ones, which may change.
     pub(super) misses: bool,
     /// A Service is in another namespace, where grants count.

@@ -12,14 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use routetable::limits::MAX_CERTIFICATES_FOR_NAME;
-use routetable::{Certificate, CertificateId, ClientValidation, HostPattern, SharedMap, TlsVersion};
+use routetable::{Certificate, CertificateId, ClientValidation, HostPattern, TlsVersion};
 
 use super::field::FieldPath;
 use super::finding::{Finding, Reason};
 use super::refs::Refs;
 use super::report::Report;
 use super::{Settings, key};
-use crate::world::{self, AUTHORITIES, CHAIN, KEY, Kind, Name, Secret, TLS_TYPE, Validity, World};
+use crate::crd::tls::CaKind;
+use crate::world::{self, AUTHORITIES, CHAIN, ConfigMap, KEY, Kind, Name, Secret, TLS_TYPE, Validity, World};
 
 pub(super) use contest::{Contest, Contestant, Winner};
 pub(super) use kept::Kept;
@@ -145,11 +146,11 @@ impl Lack {
     }
 }
 
-/// Looks up what Secrets hold.
+/// Looks up what Secrets hold, and ConfigMaps.
 #[derive(Debug)]
 pub(super) struct Secrets<'a> {
-    /// `None` when Secrets are not read.
-    known: Option<&'a SharedMap<Name, Secret>>,
+    /// `None` when Secrets are not read, nor ConfigMaps.
+    known: Option<&'a World>,
     default: Option<&'a Name>,
     kept: &'a mut Kept,
 }
@@ -157,7 +158,7 @@ pub(super) struct Secrets<'a> {
 impl<'a> Secrets<'a> {
     pub(super) fn new(world: &'a World, settings: &'a Settings, kept: &'a mut Kept) -> Self {
         Self {
-            known: settings.secrets.then_some(&world.secrets),
+            known: settings.secrets.then_some(world),
             default: settings.default_certificate.as_ref(),
             kept,
         }
@@ -186,22 +187,26 @@ impl<'a> Secrets<'a> {
         })
     }
 
-    /// The authorities in a Secret, and what is wrong with its present content.
+    /// The authorities in an object of this kind, and what is wrong with its present content.
     pub(super) fn authorities(
         &self,
+        kind: CaKind,
         name: &Name,
         refs: &mut Refs,
     ) -> Result<(Vec<Vec<u8>>, Option<String>), Lack> {
-        let secret = self.secret(name, refs)?;
-        let what = &name.name;
-        let message = match &secret.authorities.now {
+        let held = match kind {
+            CaKind::Secret => &self.secret(name, refs)?.authorities,
+            CaKind::ConfigMap => &self.config_map(name, refs)?.authorities,
+        };
+        let (kind, what) = (Kind::from(kind).as_str(), &name.name);
+        let message = match &held.now {
             Some(Ok(_)) => None,
-            Some(Err(broken)) => Some(format!("'{}' of Secret '{what}' {}", broken.item, broken.why)),
+            Some(Err(broken)) => Some(format!("'{}' of {kind} '{what}' {}", broken.item, broken.why)),
             None => Some(format!(
                 "'{what}' lacks '{AUTHORITIES}'; must hold the certificates of authorities there"
             )),
         };
-        match secret.authorities.usable() {
+        match held.usable() {
             Some(usable) => {
                 let remark =
                     message.map(|message| format!("{message}; the last good authorities keep counting"));
@@ -223,19 +228,32 @@ impl<'a> Secrets<'a> {
 
     fn secret(&self, name: &Name, refs: &mut Refs) -> Result<&'a Secret, Lack> {
         refs.secrets.insert(name.clone());
-        let secret = self.known.map(|known| known.get(name));
-        let Name { namespace, name } = name;
-        let message = match secret {
-            Some(Some(secret)) => return Ok(secret),
-            Some(None) => format!("Secret '{name}' not found in '{namespace}'"),
-            None => format!("Secret '{name}' is not read: the controller runs with '--watch-secrets=false'"),
-        };
-        Err(Lack {
-            reason: Reason::CertificateNotFound,
-            message,
-            is_missing: secret.is_some(),
-        })
+        let found = self.known.map(|world| world.secrets.get(name).map(Arc::as_ref));
+        existing(Kind::Secret, name, found)
     }
+
+    fn config_map(&self, name: &Name, refs: &mut Refs) -> Result<&'a ConfigMap, Lack> {
+        refs.config_maps.insert(name.clone());
+        let found = self
+            .known
+            .map(|world| world.config_maps.get(name).map(Arc::as_ref));
+        existing(Kind::ConfigMap, name, found)
+    }
+}
+
+/// What was found under a name; the outer `None` when nobody looked.
+fn existing<T>(kind: Kind, name: &Name, found: Option<Option<T>>) -> Result<T, Lack> {
+    let is_missing = found.is_some();
+    let kind = kind.as_str();
+    let Name { namespace, name } = name;
+    found.flatten().ok_or_else(|| Lack {
+        reason: Reason::CertificateNotFound,
+        message: match is_missing {
+            true => format!("{kind} '{name}' not found in '{namespace}'"),
+            false => format!("{kind} '{name}' is not read: the controller runs with '--watch-secrets=false'"),
+        },
+        is_missing,
+    })
 }
 
 /// What keeps a Secret from holding a certificate at all.

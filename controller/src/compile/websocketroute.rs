@@ -201,10 +201,12 @@ fn backend_tls(written: &BackendTls, field: &FieldPath, report: &mut Report<'_>)
         None if written.verify == BackendVerify::Skip => {}
         None => report.refuse(field, "must set `hostname` unless `verify` is 'Skip'"),
     }
-    let signer = match (written.verify, authority) {
+    let signer = match (written.verify, &written.ca_ref) {
         (BackendVerify::System, None) => Signer::System,
         (BackendVerify::Skip, None) => Signer::Anybody,
-        (BackendVerify::Ca, Some(name)) => Signer::Secret(field.field("caRef"), name.clone()),
+        (BackendVerify::Ca, Some(authority)) => {
+            Signer::Held(field.field("caRef"), authority.kind, authority.name.clone())
+        }
         _ => {
             let rest = "must set `caRef` when `verify` is 'CA', and must not set it otherwise";
             report.refuse(field, rest);

@@ -45,7 +45,7 @@ pub struct Kubernetes {
     )]
     pub watch_ingress_without_class: bool,
 
-    /// Read the Secrets that Ingresses and WebSocketRoutes name; without them no TLS is spoken
+    /// Read the Secrets and ConfigMaps that Ingresses and WebSocketRoutes name; without them no TLS is spoken
     #[arg(
         long, env = "HOLDFAST_WATCH_SECRETS", value_name = "BOOL", default_value = "true",
         default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set

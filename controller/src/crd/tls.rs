@@ -87,6 +87,8 @@ pub enum CaKind {
     /// A Secret of any type.
     #[default]
     Secret,
+    /// A ConfigMap.
+    ConfigMap,
 }
 
 /// TLS towards a backend.

@@ -10,10 +10,10 @@ pub mod connect;
 mod feed;
 mod identity;
 mod index;
+mod lookup;
 pub mod observed;
 mod pace;
 mod refusal;
-mod secrets;
 pub(crate) mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ const DOUBT: Duration = Duration::from_secs(5);
 pub struct Scope {
     /// The namespaces.
     pub namespaces: Namespaces,
-    /// Secrets that an Ingress or a WebSocketRoute names.
+    /// Secrets and ConfigMaps that an Ingress or a WebSocketRoute names.
     pub secrets: bool,
     /// The Secret of the default certificate.
     pub default_certificate: Option<Name>,
@@ -74,7 +74,7 @@ pub struct Cluster {
     feeds: JoinSet<()>,
     by_namespace: BTreeMap<String, Vec<(FeedId, AbortHandle)>>,
     identity: Identity,
-    secrets: secrets::Lookup,
+    lookup: lookup::Lookup,
     aliases: Option<watch::Sender<BTreeSet<String>>>,
     /// Opens the watch of Secrets: until those that name some are known, none is worth keeping.
     gate: watch::Sender<bool>,
@@ -101,7 +101,7 @@ impl Cluster {
             feeds: JoinSet::new(),
             by_namespace: BTreeMap::new(),
             identity: Identity::new(client.clone()),
-            secrets: secrets::Lookup::new(client, out.clone()),
+            lookup: lookup::Lookup::new(client, out.clone()),
             aliases: None,
             gate,
             started: Instant::now(),
@@ -151,7 +151,7 @@ impl Cluster {
                 Some(change) = self.changes.recv() => self.take(change).await,
                 () = sleep_until(patience), if now < patience => {}
                 () = sleep_until(self.ask_again), if self.doubts() => self.settle_doubts().await,
-                all = self.secrets.due() => self.secrets.ask(self.index.secrets_to_ask(all)),
+                all = self.lookup.due() => self.lookup.ask(self.index.to_ask(all)),
             }
         }
         let end = Instant::now() + pace.max(GATHER);
@@ -181,15 +181,15 @@ impl Cluster {
                 }
                 self.index.take(feed, tidings);
             }
-            Change::Secret(name, secret) => self.index.take_secret(&name, secret.as_ref()),
+            Change::Answer(key, object) => self.index.take_answer(&key, object.as_ref()),
             Change::Resolved(host, addresses) => self.index.take_addresses(host, addresses),
         }
         if !*self.gate.borrow() && self.index.knows_routes() {
             self.gate.send_replace(true);
         }
-        let wanted = self.index.wanted_secrets();
+        let wanted = self.index.wanted();
         if !wanted.is_empty() {
-            self.secrets.ask(wanted);
+            self.lookup.ask(wanted);
         }
         if let Some(aliases) = &self.aliases {
             self.index.tell_aliases(aliases);

@@ -206,6 +206,7 @@ fn decode(kind: Kind, value: Value) -> Result<Object, (FieldPath, String)> {
         Kind::Service => typed::<core::Service>(value),
         Kind::EndpointSlice => typed::<discovery::EndpointSlice>(value),
         Kind::Secret => typed::<core::Secret>(value),
+        Kind::ConfigMap => typed::<core::ConfigMap>(value),
         Kind::WebSocketRoute => typed::<WebSocketRoute>(value),
         Kind::ReferenceGrant => typed::<ReferenceGrant>(value),
     }

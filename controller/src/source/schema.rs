@@ -28,6 +28,7 @@ fn build(kind: Kind) -> Value {
         Kind::Service => generate::<core::Service>(),
         Kind::EndpointSlice => generate::<discovery::EndpointSlice>(),
         Kind::Secret => generate::<core::Secret>(),
+        Kind::ConfigMap => generate::<core::ConfigMap>(),
         Kind::WebSocketRoute => custom::<WebSocketRouteSpec>(),
         Kind::ReferenceGrant => custom::<ReferenceGrantSpec>(),
     }

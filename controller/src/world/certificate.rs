@@ -15,7 +15,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
-use super::secret::{AUTHORITIES, Broken, CHAIN, KEY};
+use super::held::Broken;
+use super::secret::{AUTHORITIES, CHAIN, KEY};
 
 /// Most names that are kept of one certificate.
 const MAX_NAMES: usize = 256;

@@ -15,6 +15,8 @@ pub enum Kind {
     EndpointSlice,
     /// v1
     Secret,
+    /// v1
+    ConfigMap,
     /// holdfast.dev/v1alpha1
     WebSocketRoute,
     /// gateway.networking.k8s.io/v1beta1
@@ -23,12 +25,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ingress,
         Self::IngressClass,
         Self::Service,
         Self::EndpointSlice,
         Self::Secret,
+        Self::ConfigMap,
         Self::WebSocketRoute,
         Self::ReferenceGrant,
     ];
@@ -41,6 +44,7 @@ impl Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
             Self::WebSocketRoute => "WebSocketRoute",
             Self::ReferenceGrant => "ReferenceGrant",
         }
@@ -50,7 +54,7 @@ impl Kind {
     pub fn api_version(self) -> &'static str {
         match self {
             Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
-            Self::Service | Self::Secret => "v1",
+            Self::Service | Self::Secret | Self::ConfigMap => "v1",
             Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::WebSocketRoute => crate::crd::API_VERSION,
             Self::ReferenceGrant => "gateway.networking.k8s.io/v1beta1",

@@ -13,6 +13,7 @@ impl World {
             Kind::IngressClass => self.classes.get(&key.name).cloned().map(Object::IngressClass),
             Kind::Service => self.services.get(&name).cloned().map(Object::Service),
             Kind::Secret => self.secrets.get(&name).cloned().map(Object::Secret),
+            Kind::ConfigMap => self.config_maps.get(&name).cloned().map(Object::ConfigMap),
             Kind::WebSocketRoute => self.routes.get(&name).cloned().map(Object::WebSocketRoute),
             Kind::ReferenceGrant => self.grants.get(&name).cloned().map(Object::ReferenceGrant),
             Kind::EndpointSlice => {
@@ -34,6 +35,7 @@ impl World {
             Kind::Ingress => self.ingresses.keys().map(key).collect(),
             Kind::Service => self.services.keys().map(key).collect(),
             Kind::Secret => self.secrets.keys().map(key).collect(),
+            Kind::ConfigMap => self.config_maps.keys().map(key).collect(),
             Kind::WebSocketRoute => self.routes.keys().map(key).collect(),
             Kind::ReferenceGrant => self.grants.keys().map(key).collect(),
             Kind::EndpointSlice => self.homes.keys().map(key).collect(),

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use routetable::EndpointState;
 
 use super::Kind;
+use super::config_map::ConfigMap;
 use super::secret::Secret;
 use crate::crd::websocketroute::WebSocketRouteSpec;
 
@@ -25,6 +26,8 @@ pub enum Object {
     EndpointSlice(Arc<EndpointSlice>),
     /// See [`Secret`].
     Secret(Arc<Secret>),
+    /// See [`ConfigMap`].
+    ConfigMap(Arc<ConfigMap>),
     /// See [`WebSocketRoute`].
     WebSocketRoute(Arc<WebSocketRoute>),
     /// See [`ReferenceGrant`].
@@ -32,19 +35,26 @@ pub enum Object {
 }
 
 impl Object {
-    /// The object as it is kept in the place of what stood there `before`: a Secret keeps what its new content breaks.
+    /// The object as it is kept in the place of what stood there `before`: a Secret or a ConfigMap
+    /// keeps what its new content breaks.
     #[must_use]
     pub(crate) fn after(&self, before: Option<&Self>) -> Self {
         match (self, before) {
             (Self::Secret(secret), Some(Self::Secret(before))) if !Arc::ptr_eq(secret, before) => {
-                let kept = secret.after(before);
-                match kept == **before {
-                    true => Self::Secret(Arc::clone(before)),
-                    false => Self::Secret(Arc::new(kept)),
-                }
+                Self::Secret(unless_equal(secret.after(before), before))
+            }
+            (Self::ConfigMap(map), Some(Self::ConfigMap(before))) if !Arc::ptr_eq(map, before) => {
+                Self::ConfigMap(unless_equal(map.after(before), before))
             }
             _ => self.clone(),
         }
+    }
+}
+
+fn unless_equal<T: PartialEq>(now: T, before: &Arc<T>) -> Arc<T> {
+    match now == **before {
+        true => Arc::clone(before),
+        false => Arc::new(now),
     }
 }
 

@@ -12,10 +12,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use routetable::EndpointState;
 
 use super::{
-    EndpointSlice, GrantedServices, Ingress, IngressClass, Kind, Object, ReferenceGrant, Secret, Service,
-    ServicePort, WebSocketRoute,
+    AUTHORITIES, ConfigMap, EndpointSlice, GrantedServices, Ingress, IngressClass, Kind, Object,
+    ReferenceGrant, Secret, Service, ServicePort, WebSocketRoute,
 };
 use crate::crd::referencegrant::ReferenceGrant as ApiReferenceGrant;
+use crate::crd::tls::CaKind;
 use crate::crd::websocketroute::WebSocketRoute as ApiWebSocketRoute;
 
 /// Annotation prefixes by which an Ingress configures a controller.
@@ -26,6 +27,15 @@ const ROUTING_ANNOTATIONS: [&str; 3] = [
 ];
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+impl From<CaKind> for Kind {
+    fn from(kind: CaKind) -> Self {
+        match kind {
+            CaKind::Secret => Self::Secret,
+            CaKind::ConfigMap => Self::ConfigMap,
+        }
+    }
+}
 
 impl From<networking::Ingress> for Object {
     fn from(ingress: networking::Ingress) -> Self {
@@ -86,6 +96,17 @@ impl From<core::Secret> for Object {
         values.extend(written.map(|(key, text)| (key, text.into_bytes())));
         let kind = secret.type_.unwrap_or_else(|| "Opaque".to_owned());
         Self::Secret(Arc::new(Secret::read(kind, &values)))
+    }
+}
+
+impl From<core::ConfigMap> for Object {
+    fn from(map: core::ConfigMap) -> Self {
+        // A key is in one of the two.
+        let texts = map.data.unwrap_or_default();
+        let bytes = map.binary_data.unwrap_or_default();
+        let text = texts.get(AUTHORITIES).map(|text| text.as_bytes());
+        let pem = text.or_else(|| bytes.get(AUTHORITIES).map(|bytes| bytes.0.as_slice()));
+        Self::ConfigMap(Arc::new(ConfigMap::read(pem)))
     }
 }
 

@@ -16,6 +16,7 @@ type Permission = (&'static str, &'static str, &'static [&'static str]);
 const IN_NAMESPACES: &[Permission] = &[
     ("", "services", READ),
     ("", "secrets", READ),
+    ("", "configmaps", &["get"]),
     ("discovery.k8s.io", "endpointslices", READ),
     ("networking.k8s.io", "ingresses", READ),
     ("holdfast.dev", "websocketroutes", READ),
@@ -131,7 +132,7 @@ fn secrets_are_read_where_the_values_say() -> Result<()> {
             if matches!(object.kind(), "Role" | "ClusterRole")
                 && permissions(object)?
                     .iter()
-                    .any(|(_, resource, _)| resource == "secrets")
+                    .any(|(_, resource, _)| ["secrets", "configmaps"].contains(&resource.as_str()))
             {
                 readers.push(object.kind());
             }

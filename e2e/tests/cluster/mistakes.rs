@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("mistakes::of_backends_are_told_and_their_end_is_seen", backends),
         trial("mistakes::a_rule_that_loses_is_told_by_whom", conflicts),
         trial("mistakes::in_certificates_are_told", certificates),
+        trial("mistakes::in_authorities_are_told_and_let_nobody_in", authorities),
         trial("mistakes::a_route_that_is_right_is_ready_for_kubectl_wait", ready),
     ]
 }
@@ -186,6 +187,41 @@ async fn certificates(subnet: Subnet) -> Result<()> {
         .await?;
     // Served all the same without TLS.
     replica.until_served("secure.test", "/").await
+}
+
+async fn authorities(subnet: Subnet) -> Result<()> {
+    let setting = Setting::start(subnet, &["rbac.secrets=All"]).await?;
+    let Setting { server, replica, .. } = &setting;
+    setting.serve("members").await?;
+    let tls = "tls: {insecurePolicy: Allow, clientValidation: {caRef: {kind: ConfigMap, name: members-ca}}}";
+    let spec = simple_route("members").replace("spec:\n", &format!("spec:\n  {tls}\n"));
+    server.apply(&spec).await?;
+    let members = at("default", "members");
+    let missing = "ConfigMap 'members-ca' not found in 'default'; every rule answers 503";
+    server
+        .until_condition(
+            &members,
+            ("ResolvedRefs", "False", "CertificateNotFound"),
+            missing,
+            PROMPT,
+        )
+        .await?;
+    replica
+        .until_reason("members.test", "/", Some("NoReadyEndpoints"), PROMPT)
+        .await?;
+    let key = rcgen::KeyPair::generate()?;
+    let mut parameters = rcgen::CertificateParams::new(vec![])?;
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let map = serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "members-ca"},
+        "data": {"ca.crt": parameters.self_signed(&key)?.pem()},
+    });
+    server.apply(&map.to_string()).await?;
+    server.until_ready(&members, SOON).await?;
+    // Who has shown no certificate.
+    replica
+        .until_reason("members.test", "/", Some("TlsRequired"), PROMPT)
+        .await
 }
 
 async fn ready(subnet: Subnet) -> Result<()> {

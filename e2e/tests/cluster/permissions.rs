@@ -177,7 +177,7 @@ async fn no_more(subnet: Subnet) -> Result<()> {
     };
     const NO: &[&[&str]] = &[
         &["update", "secrets"],
-        &["get", "configmaps"],
+        &["list", "configmaps"],
         &["create", "pods"],
         &["update", "ingresses"],
         &["delete", "websocketroutes.holdfast.dev"],
@@ -187,6 +187,7 @@ async fn no_more(subnet: Subnet) -> Result<()> {
         &["list", "ingresses"],
         &["watch", "endpointslices"],
         &["watch", "secrets"],
+        &["get", "configmaps"],
         &["patch", "ingresses", "--subresource=status"],
     ];
     for question in NO {

@@ -9,6 +9,7 @@ use crate::compile::draft::{Signer, TlsRef};
 use crate::compile::finding::Reason;
 use crate::compile::host::{backend_name_problem, object_name_problem};
 use crate::compile::report::Report;
+use crate::crd::tls::CaKind;
 use crate::world::Ingress;
 
 pub(super) const INSECURE: &str = "insecure-policy";
@@ -61,7 +62,7 @@ pub(super) fn backend(ingress: &Ingress, report: &mut Report<'_>) -> Option<Opti
         ("system", _) => Signer::System,
         ("skip", _) => Signer::Anybody,
         (_, Some(secret)) => match object_name_problem(secret) {
-            None => Signer::Secret(field(&key), secret.to_owned()),
+            None => Signer::Held(field(&key), CaKind::Secret, secret.to_owned()),
             Some(rest) => return refuse(&key, format!("{rest} after 'ca:'"), report),
         },
         _ => {

@@ -16,6 +16,7 @@ use crate::compile::finding::Reason;
 use crate::compile::refs::Refs;
 use crate::compile::report::Report;
 use crate::compile::tls::Lack;
+use crate::crd::tls::CaKind;
 use crate::world::{Name, Service, ServicePort, Validity};
 
 /// Certificates that are shown to backends.
@@ -72,8 +73,8 @@ impl Resolver<'_> {
         let verify = match &written.signer {
             Signer::System => Verify::System,
             Signer::Anybody => Verify::Nothing,
-            Signer::Secret(field, secret) => {
-                Verify::Authorities(self.authorities(field, secret, service, notes)?)
+            Signer::Held(field, kind, name) => {
+                Verify::Authorities(self.authorities(field, (*kind, name), service, notes)?)
             }
         };
         let certificate = match &written.certificate {
@@ -95,12 +96,12 @@ impl Resolver<'_> {
     fn authorities(
         &mut self,
         field: &FieldPath,
-        secret: &str,
+        (kind, name): (CaKind, &str),
         service: &str,
         notes: &mut Notes<'_, '_>,
     ) -> Option<Vec<Vec<u8>>> {
-        let name = Name::new(&notes.report.object.namespace, secret);
-        match self.secrets.authorities(&name, notes.refs) {
+        let name = Name::new(&notes.report.object.namespace, name);
+        match self.secrets.authorities(kind, &name, notes.refs) {
             Ok((authorities, remark)) => {
                 if let Some(remark) = remark {
                     notes

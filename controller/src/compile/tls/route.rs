@@ -123,7 +123,7 @@ fn client(
     };
     let field = FieldPath::new("spec.tls.clientValidation.caRef");
     let name = Name::new(&report.object.namespace, &written.ca_ref.name);
-    match secrets.authorities(&name, refs) {
+    match secrets.authorities(written.ca_ref.kind, &name, refs) {
         Ok((authorities, remark)) => {
             if let Some(remark) = remark {
                 report.warning(&field, Reason::InvalidCertificate, remark);

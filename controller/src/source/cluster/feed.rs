@@ -23,7 +23,7 @@ use super::Scope;
 use super::observed::Observed;
 use super::refusal::{self, Refusal};
 use super::watching;
-use crate::world::{Kind, Name, Object, ObjectKey};
+use crate::world::{Kind, Object, ObjectKey};
 
 use kinds::Watched;
 pub(super) use kinds::{CLUSTER_SCOPED, NAMESPACED};
@@ -86,8 +86,8 @@ pub(super) enum Change {
     Feed(FeedId, Tidings),
     /// From the watch of namespaces: those that fit.
     Namespaces(BTreeSet<String>),
-    /// From a look-up: a Secret, or that there is none.
-    Secret(Name, Option<Object>),
+    /// From a look-up: an object, or that there is none.
+    Answer(ObjectKey, Option<Object>),
     /// From DNS: the addresses of a host.
     Resolved(String, BTreeSet<std::net::IpAddr>),
 }

@@ -1,7 +1,8 @@
 //! Folds the changes of all watches into one World.
 //!
 //! A state machine without sockets or clocks. A list replaces what its watch had told before only once it
-//! is complete; what it holds is taken at once. Secrets are kept only while somebody names them.
+//! is complete; what it holds is taken at once. Secrets and ConfigMaps are kept only
+//! while somebody names them.
 
 mod references;
 
@@ -204,12 +205,11 @@ impl Index {
         }
     }
 
-    /// What a look-up said about a Secret.
-    pub(super) fn take_secret(&mut self, name: &Name, secret: Option<&Object>) {
-        let key = secret_key(name);
-        if self.references.contains(&key) {
-            self.references.answered(name, secret.is_some());
-            self.put(&key, secret);
+    /// What a look-up said about an object.
+    pub(super) fn take_answer(&mut self, key: &ObjectKey, object: Option<&Object>) {
+        if self.references.contains(key) {
+            self.references.answered(key, object.is_some());
+            self.put(key, object);
         }
     }
 
@@ -227,40 +227,37 @@ impl Index {
         }
     }
 
-    /// Secrets that are named and were not asked for yet.
-    pub(super) fn wanted_secrets(&mut self) -> BTreeSet<Name> {
+    /// What is named and was not asked for yet.
+    pub(super) fn wanted(&mut self) -> BTreeSet<ObjectKey> {
         let listed = |feed: &Feed| feed.kind != Kind::Secret || feed.phase == Phase::Listed;
         let watches = self.feeds.values().any(|feed| feed.kind == Kind::Secret);
         if !watches || !self.feeds.values().all(listed) {
             return BTreeSet::new();
         }
         self.references
-            .take_wanted(|name| self.world.secrets.contains_key(name))
+            .take_wanted(|key| self.world.object(key).is_some())
     }
 
-    /// Secrets that are named and do not exist; with `all`, those that exist and no watch brings as well.
-    pub(super) fn secrets_to_ask(&self, all: bool) -> BTreeSet<Name> {
-        let mut names = self.references.missing();
+    /// What is named and does not exist, or got no answer; with `all`, what exists and no watch brings as well.
+    pub(super) fn to_ask(&self, all: bool) -> BTreeSet<ObjectKey> {
+        let mut keys = self.references.unknown();
         if all {
-            let unwatched = |name: &&Name| !self.is_watched(name);
-            names.extend(self.references.looked_up().filter(unwatched).cloned());
+            let unwatched = |key: &&ObjectKey| !self.is_watched(key);
+            keys.extend(self.references.looked_up().filter(unwatched).cloned());
         }
-        names
+        keys
     }
 
     /// True for a Secret that the watch brings when it changes.
-    fn is_watched(&self, name: &Name) -> bool {
-        let is_brought = self
-            .world
-            .secrets
-            .get(name)
-            .is_some_and(|secret| secret.kind == TLS_TYPE);
+    fn is_watched(&self, key: &ObjectKey) -> bool {
+        let is_brought =
+            matches!(self.world.object(key), Some(Object::Secret(secret)) if secret.kind == TLS_TYPE);
         let mut feeds = self.feeds.values().filter(|feed| feed.kind == Kind::Secret);
         is_brought
             && feeds.any(|feed| {
                 feed.namespace
                     .as_ref()
-                    .is_none_or(|namespace| *namespace == name.namespace)
+                    .is_none_or(|namespace| *namespace == key.namespace)
             })
     }
 
@@ -291,8 +288,8 @@ impl Index {
         }
         self.world.apply(key, object);
         if matches!(key.kind, Kind::Ingress | Kind::WebSocketRoute) {
-            for name in self.references.take_unnamed() {
-                self.world.apply(&secret_key(&name), None);
+            for key in self.references.take_unnamed() {
+                self.world.apply(&key, None);
             }
         }
         self.dirty = true;
@@ -312,14 +309,6 @@ impl Index {
             keys.retain(|key| !self.references.was_looked_up(key));
         }
         keys
-    }
-}
-
-fn secret_key(name: &Name) -> ObjectKey {
-    ObjectKey {
-        kind: Kind::Secret,
-        namespace: name.namespace.clone(),
-        name: name.name.clone(),
     }
 }
 

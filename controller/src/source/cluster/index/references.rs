@@ -1,35 +1,41 @@
-//! Which Secrets are named, so that no other is kept.
+//! Which Secrets and ConfigMaps are named, so that no other is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile;
+use crate::crd::tls::BackendTls;
 use crate::crd::websocketroute::WebSocketRouteSpec;
-use crate::world::{Ingress, Name, Object, ObjectKey};
+use crate::world::{Ingress, Kind, Name, Object, ObjectKey};
 
-/// Secrets by who names them.
+/// Objects by who names them.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    by_object: BTreeMap<ObjectKey, BTreeSet<Name>>,
-    counts: BTreeMap<Name, usize>,
+    by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    counts: BTreeMap<ObjectKey, usize>,
     /// Named, and not asked for yet.
-    fresh: BTreeSet<Name>,
+    fresh: BTreeSet<ObjectKey>,
     /// Asked for, and not answered yet.
-    asked: BTreeSet<Name>,
+    asked: BTreeSet<ObjectKey>,
     /// Asked for, and found there.
-    looked_up: BTreeSet<Name>,
+    looked_up: BTreeSet<ObjectKey>,
     /// Asked for, and not found.
-    missing: BTreeSet<Name>,
+    missing: BTreeSet<ObjectKey>,
     /// No longer named by anyone.
-    unnamed: BTreeSet<Name>,
+    unnamed: BTreeSet<ObjectKey>,
 }
 
 impl References {
     /// The references of the settings.
     pub(super) fn new(default_certificate: Option<Name>) -> Self {
         let mut references = Self::default();
-        if let Some(name) = default_certificate {
-            references.counts.insert(name.clone(), 1);
-            references.fresh.insert(name);
+        if let Some(Name { namespace, name }) = default_certificate {
+            let key = ObjectKey {
+                kind: Kind::Secret,
+                namespace,
+                name,
+            };
+            references.counts.insert(key.clone(), 1);
+            references.fresh.insert(key);
         }
         references
     }
@@ -44,71 +50,69 @@ impl References {
         } else {
             self.by_object.insert(key.clone(), now.clone())
         };
-        for secret in &now {
-            let count = self.counts.entry(secret.clone()).or_default();
+        for named in &now {
+            let count = self.counts.entry(named.clone()).or_default();
             *count += 1;
             if *count == 1 {
-                self.fresh.insert(secret.clone());
-                self.unnamed.remove(secret);
+                self.fresh.insert(named.clone());
+                self.unnamed.remove(named);
             }
         }
-        for secret in before.unwrap_or_default() {
-            let Some(count) = self.counts.get_mut(&secret) else {
+        for named in before.unwrap_or_default() {
+            let Some(count) = self.counts.get_mut(&named) else {
                 continue;
             };
             *count -= 1;
             if *count == 0 {
-                self.counts.remove(&secret);
-                self.fresh.remove(&secret);
-                self.asked.remove(&secret);
-                self.missing.remove(&secret);
-                self.looked_up.remove(&secret);
-                self.unnamed.insert(secret);
+                self.counts.remove(&named);
+                self.fresh.remove(&named);
+                self.asked.remove(&named);
+                self.missing.remove(&named);
+                self.looked_up.remove(&named);
+                self.unnamed.insert(named);
             }
         }
     }
 
-    /// True for a Secret that is named.
-    pub(super) fn contains(&self, secret: &ObjectKey) -> bool {
-        self.counts
-            .contains_key(&Name::new(&secret.namespace, &secret.name))
+    /// True for what is named.
+    pub(super) fn contains(&self, key: &ObjectKey) -> bool {
+        self.counts.contains_key(key)
     }
 
     /// What was named since the last call and is not `known`.
-    pub(super) fn take_wanted(&mut self, known: impl Fn(&Name) -> bool) -> BTreeSet<Name> {
+    pub(super) fn take_wanted(&mut self, known: impl Fn(&ObjectKey) -> bool) -> BTreeSet<ObjectKey> {
         let mut wanted = std::mem::take(&mut self.fresh);
-        wanted.retain(|name| !known(name));
+        wanted.retain(|key| !known(key));
         self.asked.extend(wanted.iter().cloned());
         wanted
     }
 
     /// What nobody names since the last call.
-    pub(super) fn take_unnamed(&mut self) -> BTreeSet<Name> {
+    pub(super) fn take_unnamed(&mut self) -> BTreeSet<ObjectKey> {
         std::mem::take(&mut self.unnamed)
     }
 
     /// Notes the answer to a question.
-    pub(super) fn answered(&mut self, name: &Name, exists: bool) {
+    pub(super) fn answered(&mut self, key: &ObjectKey, exists: bool) {
         let (to, from) = match exists {
             true => (&mut self.looked_up, &mut self.missing),
             false => (&mut self.missing, &mut self.looked_up),
         };
-        self.asked.remove(name);
-        to.insert(name.clone());
-        from.remove(name);
+        self.asked.remove(key);
+        to.insert(key.clone());
+        from.remove(key);
     }
 
     /// The watch has brought it: what that says counts from now on.
-    pub(super) fn is_watched(&mut self, secret: &ObjectKey) {
-        let name = Name::new(&secret.namespace, &secret.name);
-        self.asked.remove(&name);
-        self.looked_up.remove(&name);
-        self.missing.remove(&name);
+    pub(super) fn is_watched(&mut self, key: &ObjectKey) {
+        self.asked.remove(key);
+        self.looked_up.remove(key);
+        self.missing.remove(key);
     }
 
-    /// What was asked for and not found.
-    pub(super) fn missing(&self) -> BTreeSet<Name> {
-        self.missing.clone()
+    /// What was asked for and not found, or not answered.
+    pub(super) fn unknown(&self) -> BTreeSet<ObjectKey> {
+        self.missing.union(&self.asked).cloned().collect()
     }
 
     /// True while an answer is awaited.
@@ -117,48 +121,53 @@ impl References {
     }
 
     /// What was asked for and found there.
-    pub(super) fn looked_up(&self) -> impl Iterator<Item = &Name> {
+    pub(super) fn looked_up(&self) -> impl Iterator<Item = &ObjectKey> {
         self.looked_up.iter()
     }
 
-    /// True for a Secret that a question, not the watch, has brought.
-    pub(super) fn was_looked_up(&self, secret: &ObjectKey) -> bool {
-        self.looked_up
-            .contains(&Name::new(&secret.namespace, &secret.name))
+    /// True for what a question, not the watch, has brought.
+    pub(super) fn was_looked_up(&self, key: &ObjectKey) -> bool {
+        self.looked_up.contains(key)
     }
 }
 
-fn named(namespace: &str, object: &Object) -> BTreeSet<Name> {
+fn named(namespace: &str, object: &Object) -> BTreeSet<ObjectKey> {
     let names = match object {
-        Object::Ingress(ingress) => secrets_of_ingress(ingress),
-        Object::WebSocketRoute(route) => secrets_of_route(&route.spec),
+        Object::Ingress(ingress) => named_by_ingress(ingress),
+        Object::WebSocketRoute(route) => named_by_route(&route.spec),
         _ => vec![],
     };
-    let names = names.into_iter().filter(|name| !name.is_empty());
-    names.map(|name| Name::new(namespace, name)).collect()
+    let names = names.into_iter().filter(|(_, name)| !name.is_empty());
+    names
+        .map(|(kind, name)| ObjectKey {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+        .collect()
 }
 
-fn secrets_of_ingress(ingress: &Ingress) -> Vec<&str> {
+fn named_by_ingress(ingress: &Ingress) -> Vec<(Kind, &str)> {
     let entries = ingress.spec.tls.iter().flatten();
     let mut names: Vec<&str> = entries.filter_map(|entry| entry.secret_name.as_deref()).collect();
     names.extend(compile::authority_annotation(ingress));
-    names
+    names.into_iter().map(|name| (Kind::Secret, name)).collect()
 }
 
-fn secrets_of_route(spec: &WebSocketRouteSpec) -> Vec<&str> {
-    let mut names = Vec::new();
-    if let Some(tls) = &spec.tls {
-        names.extend(tls.secret_name.as_deref());
-        names.extend(
-            tls.client_validation
-                .as_ref()
-                .map(|client| client.ca_ref.name.as_str()),
-        );
-    }
+fn named_by_route(spec: &WebSocketRouteSpec) -> Vec<(Kind, &str)> {
     let backends = spec.rules.iter().flat_map(|rule| &rule.backend_refs);
-    for tls in backends.filter_map(|backend| backend.tls.as_ref()) {
-        names.extend(tls.ca_ref.as_ref().map(|authority| authority.name.as_str()));
-        names.extend(tls.client_cert_secret_name.as_deref());
-    }
-    names
+    let backends: Vec<&BackendTls> = backends.filter_map(|backend| backend.tls.as_ref()).collect();
+    let shown = spec.tls.iter().filter_map(|tls| tls.secret_name.as_deref());
+    let shown = shown.chain(
+        backends
+            .iter()
+            .filter_map(|tls| tls.client_cert_secret_name.as_deref()),
+    );
+    let clients = spec.tls.iter().filter_map(|tls| tls.client_validation.as_ref());
+    let authorities = clients.map(|client| &client.ca_ref);
+    let authorities = authorities.chain(backends.iter().filter_map(|tls| tls.ca_ref.as_ref()));
+    let shown = shown.map(|name| (Kind::Secret, name));
+    shown
+        .chain(authorities.map(|authority| (authority.kind.into(), authority.name.as_str())))
+        .collect()
 }

@@ -161,20 +161,20 @@ fn secrets_are_kept_while_they_are_named() {
     );
     assert!(index.world().secrets.is_empty(), "nobody names it");
     index.take(INGRESSES, ingress("a", "tls"));
-    assert!(index.wanted_secrets().is_empty(), "the watch is not through");
+    assert!(index.wanted().is_empty(), "the watch is not through");
     index.take(SECRETS, Tidings::Done);
-    let wanted = index.wanted_secrets();
+    let wanted = index.wanted();
     assert_eq!(
         wanted.iter().map(|name| name.name.as_str()).collect::<Vec<_>>(),
         ["tls"]
     );
-    assert!(index.wanted_secrets().is_empty(), "asked once");
+    assert!(index.wanted().is_empty(), "asked once");
 
-    let name = Name::new("shop", "tls");
-    index.take_secret(&name, None);
-    assert_eq!(index.secrets_to_ask(false).len(), 1);
-    index.take_secret(&name, Some(&secret()));
-    assert!(index.secrets_to_ask(false).is_empty());
+    assert_eq!(index.to_ask(false).len(), 1, "there was no answer");
+    index.take_answer(&own, None);
+    assert_eq!(index.to_ask(false).len(), 1);
+    index.take_answer(&own, Some(&secret()));
+    assert!(index.to_ask(false).is_empty());
     assert_eq!(index.world().secrets.len(), 1);
     index.take(SECRETS, Tidings::Begin);
     index.take(SECRETS, Tidings::Done);
@@ -192,7 +192,7 @@ fn secrets_are_kept_while_they_are_named() {
 
     // Looked up, then brought by the watch: from then on the watch counts.
     index.take(INGRESSES, ingress("b", "tls"));
-    index.take_secret(&name, Some(&secret()));
+    index.take_answer(&own, Some(&secret()));
     let brought = || Tidings::Object(own.clone(), Item::Readable(secret(), None));
     index.take(SECRETS, brought());
     index.take(SECRETS, Tidings::Begin);
@@ -218,7 +218,7 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
     let backend = json!({"name": "a", "port": 80, "tls": {
         "verify": "CA", "hostname": "a.internal", "caRef": {"name": "backend-ca"}, "clientCertSecretName": "shown",
     }});
-    let tls = json!({"secretName": "own", "clientValidation": {"caRef": {"name": "client-ca"}}});
+    let tls = json!({"secretName": "own", "clientValidation": {"caRef": {"kind": "ConfigMap", "name": "client-ca"}}});
     let spec = json!({"hostnames": ["a.example.com"], "tls": tls, "rules": [{"backendRefs": [backend]}]});
     index.take(OTHERS, route("a", spec));
     index.take(OTHERS, Tidings::Done);
@@ -230,10 +230,10 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
     let item = Item::Readable(annotated.into(), None);
     index.take(INGRESSES, Tidings::Object(key(Kind::Ingress, "annotated"), item));
     index.take(SECRETS, Tidings::Done);
-    let wanted: Vec<String> = index.wanted_secrets().into_iter().map(|name| name.name).collect();
+    let wanted: Vec<String> = index.wanted().into_iter().map(|name| name.name).collect();
     assert_eq!(
         wanted,
-        ["annotated", "backend-ca", "client-ca", "default", "own", "shown"]
+        ["annotated", "backend-ca", "default", "own", "shown", "client-ca"]
     );
 
     for feed in [CLASSES, SERVICES] {
@@ -244,19 +244,23 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
     // What the watch does not bring is asked for again, at a slower pace.
     let opaque: k8s_openapi::api::core::v1::Secret =
         serde_json::from_value(json!({"metadata": {"name": "s"}, "type": "Opaque"})).unwrap();
-    index.take_secret(&Name::new("shop", "client-ca"), Some(&opaque.into()));
-    index.take_secret(&Name::new("shop", "own"), Some(&secret()));
-    index.take_secret(&Name::new("shop", "shown"), None);
-    for name in ["annotated", "backend-ca", "default"] {
-        index.take_secret(&Name::new("shop", name), Some(&secret()));
+    let map: k8s_openapi::api::core::v1::ConfigMap =
+        serde_json::from_value(json!({"metadata": {"name": "m"}, "data": {"ca.crt": "damaged"}})).unwrap();
+    index.take_answer(&key(Kind::Secret, "backend-ca"), Some(&opaque.into()));
+    index.take_answer(&key(Kind::ConfigMap, "client-ca"), Some(&map.into()));
+    index.take_answer(&key(Kind::Secret, "own"), Some(&secret()));
+    index.take_answer(&key(Kind::Secret, "shown"), None);
+    for name in ["annotated", "default"] {
+        index.take_answer(&key(Kind::Secret, name), Some(&secret()));
     }
     assert!(index.is_complete(false));
     let asked = |all| -> Vec<String> {
-        let names = index.secrets_to_ask(all).into_iter();
+        let names = index.to_ask(all).into_iter();
         names.map(|name| name.name).collect()
     };
     assert_eq!(asked(false), ["shown"]);
-    assert_eq!(asked(true), ["client-ca", "shown"]);
+    assert_eq!(asked(true), ["backend-ca", "shown", "client-ca"]);
+    assert_eq!(index.world().config_maps.len(), 1);
 }
 
 #[test]
