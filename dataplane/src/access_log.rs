@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use routetable::TlsVersion;
+
 use self::record::{RequestRecord, SessionRecord};
 use self::writer::Writer;
 use crate::error::Reason;
@@ -27,6 +29,8 @@ pub struct RequestFacts {
     pub client: SocketAddr,
     /// Version that the client speaks; `None` if that could not be read.
     pub version: Option<http::Version>,
+    /// Version of TLS that it speaks; `None` without TLS.
+    pub tls: Option<TlsVersion>,
     /// Method; `None` if that could not be read.
     pub method: Option<http::Method>,
     /// Host, as sent, cut at 255 bytes.

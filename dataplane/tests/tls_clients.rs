@@ -287,6 +287,7 @@ async fn sessions_of_tls_are_resumed_and_old_versions_refused() {
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(expected));
         // The ticket comes with the answer.
         ask(&mut stream, &get("test.example")).await.unwrap();
+        assert_eq!(proxy.record()["tls"], "TLSv1.3");
     }
     let old = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS12])
@@ -304,7 +305,9 @@ async fn sessions_of_tls_are_resumed_and_old_versions_refused() {
     old.dangerous()
         .set_certificate_verifier(verifier.build().unwrap());
     let old = Arc::new(old);
-    assert!(connect(proxy.secure_address, &old, "test.example").await.is_ok());
+    let mut stream = connect(proxy.secure_address, &old, "test.example").await.unwrap();
+    ask(&mut stream, &get("test.example")).await.unwrap();
+    assert_eq!(proxy.record()["tls"], "TLSv1.2");
     let error = connect(proxy.secure_address, &old, "new.example")
         .await
         .unwrap_err();

@@ -31,12 +31,21 @@
 {{ toYaml (merge $settings $values.settings) }}
 {{- end }}
 
+{{/* The port for TLS that clients know. */}}
+{{- define "holdfast.publicPort" -}}
+{{- if .Values.service.enabled }}{{ .Values.service.ports.https }}
+{{- else if .Values.dataplane.hostPort.enabled }}{{ .Values.dataplane.hostPort.https }}
+{{- else if .Values.hostNetwork }}{{ .Values.dataplane.ports.https }}
+{{- else }}{{ .Values.service.ports.https }}
+{{- end }}
+{{- end }}
+
 {{- define "holdfast.settings.dataplane" -}}
 {{- $values := .Values.dataplane -}}
 {{- $settings := dict
   "http" (printf "%s:%d" $values.bindAddress (int $values.ports.http))
   "https" (printf "%s:%d" $values.bindAddress (int $values.ports.https))
-  "redirect-port" (int .Values.service.ports.https)
+  "redirect-port" (int (include "holdfast.publicPort" .))
   "http2" $values.http2
   "h2c" $values.h2c
   "unknown-server-name" $values.unknownServerName

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use routetable::TlsVersion;
 use serde::{Serialize, Serializer};
 
 use super::{RequestFacts, RequestOutcome};
@@ -20,6 +21,8 @@ pub(super) struct Common<'a> {
     client: SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     method: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -41,6 +44,7 @@ impl<'a> Common<'a> {
             id: facts.id,
             client: facts.client,
             protocol: facts.version.and_then(protocol),
+            tls: facts.tls.map(tls),
             method: facts.method.as_ref().map_or("", http::Method::as_str),
             host: &facts.host,
             path: &facts.path,
@@ -142,6 +146,13 @@ fn protocol(version: http::Version) -> Option<&'static str> {
         http::Version::HTTP_11 => Some("HTTP/1.1"),
         http::Version::HTTP_2 => Some("HTTP/2"),
         _ => None,
+    }
+}
+
+fn tls(version: TlsVersion) -> &'static str {
+    match version {
+        TlsVersion::V12 => "TLSv1.2",
+        TlsVersion::V13 => "TLSv1.3",
     }
 }
 

@@ -47,6 +47,7 @@ fn facts(id: u64) -> RequestFacts {
         id,
         client: ([192, 0, 2, 1], 5000).into(),
         version: Some(http::Version::HTTP_11),
+        tls: None,
         method: Some(http::Method::GET),
         host: "chat.example.com".into(),
         path: "/a\"b\n".into(),
@@ -111,12 +112,15 @@ fn a_session_tells_of_both_directions_and_its_end() {
         outcome: Outcome::Closed,
         context: (),
     };
-    let facts = facts(7);
+    let facts = RequestFacts {
+        tls: Some(routetable::TlsVersion::V13),
+        ..facts(7)
+    };
     let record = SessionRecord::new(SystemTime::UNIX_EPOCH, &facts, &end);
     assert_eq!(
         serde_json::to_value(&record).unwrap(),
         json!({
-            "kind": "session", "time": "1970-01-01T00:00:00.000Z", "id": 7, "client": "192.0.2.1:5000", "protocol": "HTTP/1.1",
+            "kind": "session", "time": "1970-01-01T00:00:00.000Z", "id": 7, "client": "192.0.2.1:5000", "protocol": "HTTP/1.1", "tls": "TLSv1.3",
             "method": "GET", "host": "chat.example.com", "path": "/a\"b\n", "status": 101, "reason": "shutdown",
             "duration_ms": 61000.0, "bytes_to_upstream": 100, "bytes_to_client": 200,
             "messages_to_upstream": 3, "messages_to_client": 4, "close_from_client": 1012,

@@ -71,7 +71,13 @@ impl Service<Request<Incoming>> for Answerer {
             self.client.arrival.ends.0,
             &self.local.shared.trust,
         );
-        let record = Record::new(&self.local, &self.client.speech, client, &request);
+        let record = Record::new(
+            &self.local,
+            &self.client.speech,
+            client,
+            self.client.arrival.secured.as_ref(),
+            &request,
+        );
         let request = Box::new(request.map(RequestBody::new));
         let this = self.clone();
         Box::pin(async move {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::io::Speech;
 use crate::access_log::{RequestFacts, RequestOutcome};
 use crate::error::Reason;
-use crate::local::{Local, Shared};
+use crate::local::{Local, Secured, Shared};
 use crate::snapshot::{EndpointSlot, RouteEntry};
 use crate::upstream::body::Upload;
 
@@ -40,7 +40,13 @@ pub struct Record {
 
 impl Record {
     /// Opens the account of a request whose head has just been read.
-    pub fn new<B>(local: &Local, speech: &Rc<Speech>, client: SocketAddr, request: &Request<B>) -> Self {
+    pub fn new<B>(
+        local: &Local,
+        speech: &Rc<Speech>,
+        client: SocketAddr,
+        secured: Option<&Secured>,
+        request: &Request<B>,
+    ) -> Self {
         let headers = request.headers();
         let host = headers
             .get(http::header::HOST)
@@ -54,7 +60,7 @@ impl Record {
             host,
             request.uri().path(),
         )
-        .of(request.version())
+        .of(request.version(), secured)
     }
 
     /// Opens the account of a request whose head can't be read.
@@ -62,9 +68,10 @@ impl Record {
         Self::with(local, speech, client, None, "", "")
     }
 
-    fn of(mut self, version: Version) -> Self {
+    fn of(mut self, version: Version, secured: Option<&Secured>) -> Self {
         if let Some(facts) = &mut self.facts {
             facts.version = Some(version);
+            facts.tls = secured.map(|secured| secured.version);
         }
         self
     }
@@ -84,6 +91,7 @@ impl Record {
                 id: local.shared.next_id(),
                 client,
                 version: None,
+                tls: None,
                 method,
                 host: cut(host, MAX_HOST).to_owned(),
                 path: cut(path, MAX_PATH).to_owned(),

@@ -9,8 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use routetable::TlsVersion;
 use rustls::server::Acceptor;
-use rustls::{AlertDescription, Error};
+use rustls::{AlertDescription, Error, ProtocolVersion};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -70,9 +71,17 @@ async fn shake(local: &Local, mut socket: TcpStream) -> Result<(Stream, Secured)
     let stream = in_turn(local, start, &entry)
         .await
         .map_err(|error| failure(&error))?;
+    let version = match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => TlsVersion::V13,
+        _ => TlsVersion::V12,
+    };
     let stream = Stream::Tls(Box::new(stream.into()));
-    let http2 = stream.speaks_http2();
-    Ok((stream, Secured { entry, http2 }))
+    let secured = Secured {
+        entry,
+        http2: stream.speaks_http2(),
+        version,
+    };
+    Ok((stream, secured))
 }
 
 /// Who answers to the name. One without a certificate does not.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use routetable::TlsVersion;
+
 use crate::snapshot::names::NameEntry;
 
 /// A handshake that is over.
@@ -11,4 +13,6 @@ pub struct Secured {
     pub entry: Arc<NameEntry>,
     /// Both sides agreed on HTTP/2.
     pub http2: bool,
+    /// The version of TLS.
+    pub version: TlsVersion,
 }

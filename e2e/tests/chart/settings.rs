@@ -92,3 +92,25 @@ fn the_data_plane_takes_the_values() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn redirects_lead_to_the_port_that_clients_know() -> Result<()> {
+    for (values, port) in [
+        ("service.ports.https=8443", 8443),
+        (
+            "service.enabled=false,dataplane.hostPort.enabled=true,dataplane.hostPort.https=9443",
+            9443,
+        ),
+        (
+            "service.enabled=false,hostNetwork=true,dataplane.ports.https=7443",
+            7443,
+        ),
+        ("service.enabled=false", 443),
+    ] {
+        let objects = template("default", &["--set", values])?;
+        let text = one(&objects, "ConfigMap", "holdfast")?.text_at("/data/dataplane.yaml");
+        let wanted = format!("redirect-port: {port}\n");
+        ensure!(text.contains(&wanted), "{values}: {text}");
+    }
+    Ok(())
+}

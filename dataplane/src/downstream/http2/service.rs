@@ -57,7 +57,13 @@ impl Service<Request<Incoming>> for Answerer {
         let uri = request.uri().clone();
         head::name_host(&uri, request.headers_mut());
         let client = forwarded::client(request.headers(), self.arrival.ends.0, &self.local.shared.trust);
-        let record = Record::new(&self.local, &self.speech, client, &request);
+        let record = Record::new(
+            &self.local,
+            &self.speech,
+            client,
+            self.arrival.secured.as_ref(),
+            &request,
+        );
         let connect = (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         let this = self.clone();
         Box::pin(async move {
