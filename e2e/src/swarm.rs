@@ -17,7 +17,7 @@ use crate::frames::{BINARY, Frame};
 use crate::raw::{Head, MASK, Raw};
 use crate::tls::{self, Stream};
 
-pub use self::requests::requests;
+pub use self::requests::{Asking, requests};
 
 /// What a plain request is answered with.
 const ANSWER: &str =

@@ -49,7 +49,9 @@ async fn main() -> Result<()> {
     }
     if wants("requests") {
         for (tls, http2) in [(false, false), (true, false), (false, true), (true, true)] {
-            requests(&proxies, tls, http2).await?;
+            for browser in [false, true] {
+                requests(&proxies, tls, http2, browser).await?;
+            }
         }
     }
     if wants("handshakes") {
@@ -143,22 +145,24 @@ async fn idle_memory(proxies: &[Proxy], tls: bool) -> Result<()> {
     Ok(())
 }
 
-/// Requests without pause, 64 at a time; over HTTP/2, eight on each of eight connections.
-async fn requests(proxies: &[Proxy], tls: bool, http2: bool) -> Result<()> {
+/// Requests without pause, 64 at a time; over HTTP/2, eight on each of eight connections. They have the host alone, or the
+/// fields of a browser.
+async fn requests(proxies: &[Proxy], tls: bool, http2: bool, browser: bool) -> Result<()> {
     let way = match (tls, http2) {
         (false, false) => "HTTP/1.1",
         (true, false) => "HTTP/1.1 over TLS",
         (false, true) => "HTTP/2 without TLS",
         (true, true) => "HTTP/2 over TLS",
     };
-    println!("\nCPU time per request, {way}, backend HTTP/1.1:");
+    let size = if browser { ", as a browser" } else { "" };
+    println!("\nCPU time per request, {way}{size}, backend HTTP/1.1:");
     let mut clients = Peer::swarm()?;
     // Debian's nginx reads either protocol on a plain port, not both.
     let able = |proxy: &&Proxy| tls || !http2 || proxy.name != "nginx";
     let proxies: Vec<&Proxy> = proxies.iter().filter(able).collect();
     let rounds = costs(&proxies, async |proxy| {
         let run = json!({
-            "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2,
+            "to": door(proxy, tls).to_string(), "host": "bench.test", "tls": tls, "http2": http2, "browser": browser,
             "ms": u64::try_from(ROUND.as_millis())?,
         });
         let answered = clients.call("requests", run).await?["answered"].as_u64();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use e2e::swarm::{Clients, echo, requests, storm};
+use e2e::swarm::{Asking, Clients, echo, requests, storm};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -68,9 +68,15 @@ async fn call(clients: &mut Clients, call: &Value) -> Result<Value> {
         }
         "requests" => {
             let flag = |key: &str| call[key].as_bool().unwrap_or_default();
-            let length = Duration::from_millis(number("ms")?);
-            let (to, host) = (text("to")?.parse()?, text("host")?);
-            json!({ "answered": requests(to, host, flag("tls"), flag("http2"), length).await? })
+            let asking = Asking {
+                to: text("to")?.parse()?,
+                host: text("host")?,
+                tls: flag("tls"),
+                http2: flag("http2"),
+                browser: flag("browser"),
+                length: Duration::from_millis(number("ms")?),
+            };
+            json!({ "answered": requests(asking).await? })
         }
         "close" => {
             clients.close();
