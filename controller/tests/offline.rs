@@ -230,7 +230,7 @@ fn explain_knows_who_comes_in_without_tls() {
         let output = holdfast(&["explain", url, "-f", "."], &folder);
         let text = stdout(&output);
         assert!(
-            text.contains("TLS: 'chat.example.com' with no certificate, so that handshakes are refused; TLSv1.3 or later\n"),
+            text.contains("TLS: 'chat.example.com' with no certificate that is known here, without which handshakes are refused; TLSv1.3 or later\n"),
             "{text}"
         );
         (

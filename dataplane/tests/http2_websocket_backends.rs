@@ -153,12 +153,13 @@ async fn answer(path: &str, mut respond: SendResponse<Bytes>, body: h2::RecvStre
     let chosen = head(200).header("sec-websocket-protocol", "chat");
     let (response, end) = match path {
         "/declines" => (head(403).header("x-why", "no"), false),
-        "/by-get-alone" => (head(405), true),
+        "/by-get-alone" | "/by-members-alone" => (head(405), true),
         "/nowhere" => (head(404).header("x-why", "no stream"), true),
         "/accepted" => (head(202), false),
         "/other-subprotocol" => (head(200).header("sec-websocket-protocol", "other"), false),
         "/chooses" => (chosen, false),
         "/has-a-body" => (head(200).header("content-length", "4"), false),
+        "/wants-http1" => return respond.send_reset(Reason::HTTP_1_1_REQUIRED),
         "/refuses" => return respond.send_reset(Reason::REFUSED_STREAM),
         "/waits" => return std::future::pending().await,
         _ => (head(200).header("x-app", "yes"), false),
@@ -535,7 +536,7 @@ async fn a_client_that_reads_small_messages_slowly_loses_none() {
 }
 
 /// A backend that reads either protocol on one port, as servers do that have h2c, and tells for each connection whether
-/// it is HTTP/2. Over HTTP/1.1 it takes WebSockets, but at `/nowhere`; `extended`: as [`Backend::start`].
+/// it is HTTP/2. Over HTTP/1.1 it takes WebSockets, but at two paths; `extended`: as [`Backend::start`].
 async fn start_both(extended: bool) -> (SocketAddr, Receiver<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -565,11 +566,13 @@ async fn start_both(extended: bool) -> (SocketAddr, Receiver<bool>) {
 
 #[allow(clippy::result_large_err, reason = "the library's")]
 fn take(request: &Asked, response: Agreed) -> Result<Agreed, ErrorResponse> {
-    if request.uri().path() == "/nowhere" {
-        let nothing = Response::builder().status(404).header("x-why", "no page");
-        return Err(nothing.body(None).unwrap());
-    }
-    Ok(response)
+    let status = match request.uri().path() {
+        "/nowhere" => 400,
+        "/by-members-alone" => 401,
+        _ => return Ok(response),
+    };
+    let no = Response::builder().status(status).header("x-why", "no page");
+    Err(no.body(None).unwrap())
 }
 
 /// The protocols of all connections since, by name.
@@ -594,18 +597,16 @@ async fn without_the_extension_sessions_go_over_http1() {
 async fn a_server_that_announces_the_extension_for_a_library_that_lacks_it_is_asked_over_http1() {
     let (address, mut heard) = start_both(true).await;
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
-    // Neither way: nothing is learnt.
+    // Neither way: nothing is learnt, and the first answer stands.
     for _ in 0..2 {
         let answer = refusal(open(&proxy, "/nowhere").await);
-        assert_eq!(
-            (
-                answer.status().as_u16(),
-                answer.headers()["x-why"].to_str().unwrap()
-            ),
-            (404, "no page")
-        );
+        assert_eq!(answer.headers()["x-why"], "no stream");
         assert_eq!(connections(&mut heard), ["h2", "http/1.1"]);
     }
+    // Another no says more.
+    let answer = refusal(open(&proxy, "/by-members-alone").await);
+    assert_eq!(answer.status(), 401);
+    assert_eq!(connections(&mut heard), ["h2", "http/1.1"]);
     for expected in [&["h2", "http/1.1"][..], &["http/1.1"]] {
         let (mut socket, _) = open(&proxy, "/by-get-alone").await.unwrap();
         echoes(&mut socket, 1000).await;
@@ -615,30 +616,43 @@ async fn a_server_that_announces_the_extension_for_a_library_that_lacks_it_is_as
 }
 
 #[tokio::test]
-async fn a_server_that_has_taken_one_is_not_asked_over_http1() {
+async fn a_server_that_has_taken_one_is_asked_over_http1_only_if_the_method_may_be_wrong() {
     let (address, mut heard) = start_both(true).await;
     let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
     open(&proxy, "/").await.unwrap();
     assert_eq!(connections(&mut heard), ["h2"]);
-    let answer = refusal(open(&proxy, "/by-get-alone").await);
-    assert_eq!(answer.status(), 405);
+    let answer = refusal(open(&proxy, "/nowhere").await);
+    assert_eq!(answer.status(), 404);
     assert_eq!(connections(&mut heard), ["h2"]);
+    open(&proxy, "/by-get-alone").await.unwrap();
+    assert_eq!(connections(&mut heard), ["h2", "http/1.1"]);
     proxy.stop().await;
 }
 
 #[tokio::test]
 async fn the_answer_over_http2_stands_where_there_is_no_http1() {
     // It takes HTTP/1.1 for a broken preface.
-    let backend = Backend::start(true, None).await;
+    let mut backend = Backend::start(true, None).await;
     let proxy = Proxy::start(&[Rule::new("/", &[backend.address]).protocol(h2c())]);
-    let answer = refusal(open(&proxy, "/nowhere").await);
-    assert_eq!(
-        (
-            answer.status().as_u16(),
-            answer.headers()["x-why"].to_str().unwrap()
-        ),
-        (404, "no stream")
-    );
+    // Asked once more by the first alone.
+    for number in [0, 2, 3] {
+        let answer = refusal(open(&proxy, "/nowhere").await);
+        assert_eq!(answer.headers()["x-why"], "no stream");
+        assert_eq!(answer.status(), 404);
+        assert_eq!(backend.asked().await.1, number);
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_reset_that_asks_for_http1_is_obeyed() {
+    let (address, mut heard) = start_both(true).await;
+    let proxy = Proxy::start(&[Rule::new("/", &[address]).protocol(h2c())]);
+    for expected in [&["h2", "http/1.1"][..], &["http/1.1"]] {
+        let (mut socket, _) = open(&proxy, "/wants-http1").await.unwrap();
+        echoes(&mut socket, 1000).await;
+        assert_eq!(connections(&mut heard), expected);
+    }
     proxy.stop().await;
 }
 

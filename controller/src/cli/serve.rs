@@ -56,7 +56,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9080", value_parser = listening::address)]
     admin: SocketAddr,
     /// Secret in the folder with the certificate for clients that ask for no name, or for one that no object speaks of [default: none]
-    #[arg(long, env = "HOLDFAST_DEFAULT_CERTIFICATE", value_name = "NAMESPACE/SECRET")]
+    #[arg(
+        long,
+        env = "HOLDFAST_DEFAULT_CERTIFICATE",
+        value_name = "NAMESPACE/SECRET",
+        requires = "dir"
+    )]
     default_certificate: Option<FullName>,
     /// Worker threads of the data plane [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -126,9 +126,9 @@ reasons! {
     NoReadyEndpoints,
     /// An EndpointSlice that can't be used in full.
     InvalidEndpoints,
-    /// No Secret of that name.
+    /// No Secret or ConfigMap of that name.
     CertificateNotFound,
-    /// The Secret holds no certificate.
+    /// It holds no certificate, or no authority.
     InvalidCertificate,
     /// The certificate is for other names.
     CertificateNameMismatch,

@@ -64,7 +64,7 @@ pub(super) fn label_problem(text: &str) -> String {
 }
 
 /// What is wrong with `text` as the name of an object, to go on from the field's name.
-pub(super) fn object_name_problem(text: &str) -> Option<String> {
+pub(crate) fn object_name_problem(text: &str) -> Option<String> {
     (!is_dns_name(text)).then(|| format!("must be the name of an object, such as 'chat-tls'; got '{text}'"))
 }
 

@@ -151,7 +151,10 @@ impl Cluster {
                 Some(change) = self.changes.recv() => self.take(change).await,
                 () = sleep_until(patience), if now < patience => {}
                 () = sleep_until(self.ask_again), if self.doubts() => self.settle_doubts().await,
-                all = self.lookup.due() => self.lookup.ask(self.index.to_ask(all)),
+                all = self.lookup.due() => {
+                    self.lookup.forget(|key| self.index.names(key));
+                    self.lookup.ask(self.index.to_ask(all));
+                }
             }
         }
         let end = Instant::now() + pace.max(GATHER);

@@ -53,6 +53,8 @@ pub enum Purpose {
     Again,
     /// A session, on a connection of its own.
     Session,
+    /// The same after an endpoint has said that it takes none over HTTP/2: over HTTP/1.1, whichever is picked.
+    SessionOverHttp1,
 }
 
 /// What to connect, and until when.
@@ -136,6 +138,7 @@ impl Dial<'_> {
         protocol.http2 &= match self.purpose {
             Purpose::Request | Purpose::Again => true,
             Purpose::Session => endpoint.extends_connect() != Some(false),
+            Purpose::SessionOverHttp1 => false,
         };
         protocol
     }

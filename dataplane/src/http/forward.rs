@@ -142,7 +142,7 @@ async fn exchange(
                     Reason::BadRequest,
                     "the request's body broke off or is not framed properly",
                 )),
-                SendError::Malformed => Failure::Refused(broken()),
+                SendError::Malformed | SendError::WantsHttp1 => Failure::Refused(broken()),
                 SendError::Lost(request) => Failure::Lost(request),
             }),
             () = tokio::time::sleep_until(deadline) => {}

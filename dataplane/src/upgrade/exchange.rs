@@ -11,15 +11,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::handover::Pending;
 use super::handshake::{self, Offer};
-use crate::error::{Reason, Refusal};
+use crate::error::{Reason, Refusal, Side};
 use crate::http::dial::{Dial, Dialed, Purpose, Way};
 use crate::http::forwarded::Ends;
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
-use crate::snapshot::RouteEntry;
+use crate::snapshot::{Endpoint, RouteEntry};
 use crate::upstream::body::RequestBody;
 use crate::upstream::connection::copy;
+use crate::upstream::error::SendError;
 use crate::upstream::lease::Lease;
 use crate::upstream::switch;
 
@@ -34,8 +35,6 @@ pub enum Answer {
 
 /// Asks an endpoint of `route` for the WebSocket that `request` offers.
 ///
-/// An endpoint that is asked over HTTP/2, says no and may not know the question is asked once more, over HTTP/1.1.
-///
 /// # Errors
 /// The refusal to answer with.
 pub async fn request_websocket(
@@ -48,14 +47,14 @@ pub async fn request_websocket(
 ) -> Result<Answer, Refusal> {
     let permit = Rc::new(admit(local)?);
     let deadline = record.started() + route.route.timeouts.handshake;
-    let dial = Dial {
+    let mut dial = Dial {
         local,
         route,
         purpose: Purpose::Session,
         ends,
         deadline,
     };
-    let ask = async |dialed: Dialed, request| {
+    let asks = async |dialed: Dialed, request| {
         let slot = Arc::clone(&dialed.slot);
         let asked = in_time(deadline, ask(local, dialed, offer, request, &permit)).await;
         asked.inspect_err(|refusal| local.shared.metrics.upstream_failed(&slot, refusal.reason))
@@ -66,26 +65,51 @@ pub async fn request_websocket(
         dialed.protocol.clone(),
         Arc::clone(&dialed.endpoint),
     );
-    let (request, declined) = match ask(dialed, request).await? {
-        Asked::Answered(answer) => return Ok(answer),
-        Asked::InVain(request, declined) => (request, declined),
-    };
-    let endpoint = Arc::clone(&at.2);
-    let again = async { ask(dial.over_http1(at).await?, request).await };
-    match (again.await, declined) {
-        (Ok(Asked::Answered(answer)), declined) => {
-            if declined.is_some() && matches!(answer, Answer::Switched(..)) {
+    match asks(dialed, request).await? {
+        Asked::Answered(answer) => Ok(answer),
+        Asked::NotOverHttp2(request) => {
+            // Over HTTP/1.1 no endpoint says so.
+            dial.purpose = Purpose::SessionOverHttp1;
+            let dialed = dial.dial(record).await?;
+            match asks(dialed, request).await? {
+                Asked::Answered(answer) => Ok(answer),
+                _ => Err(broken()),
+            }
+        }
+        Asked::Misunderstood(request, declined) => {
+            let endpoint = Arc::clone(&at.2);
+            let again = async { ask(local, dial.over_http1(at).await?, offer, request, &permit).await };
+            // The client has an answer to come.
+            let deadline = deadline.min(Instant::now() + route.route.timeouts.connect);
+            Ok(better(in_time(deadline, again).await, declined, &endpoint))
+        }
+    }
+}
+
+/// The answer for the client: what came of asking over HTTP/1.1, or else what was said over HTTP/2.
+fn better(again: Result<Asked, Refusal>, declined: Answer, endpoint: &Endpoint) -> Answer {
+    match again {
+        Ok(Asked::Answered(Answer::Declined(response, _))) if handshake::may_not_know(response.status()) => {
+            declined
+        }
+        Ok(Asked::Answered(answer)) => {
+            if matches!(answer, Answer::Switched(..)) {
                 endpoint.set_extends_connect(false);
                 tracing::info!(
                     address = %endpoint.address,
                     "this endpoint announces WebSockets over HTTP/2, and takes them over HTTP/1.1 alone"
                 );
             }
-            Ok(answer)
+            answer
         }
-        (_, Some(declined)) => Ok(declined),
-        (Err(refusal), None) => Err(refusal),
-        (Ok(Asked::InVain(..)), None) => Err(broken()),
+        Ok(_) => declined,
+        Err(refusal) => {
+            // There is no HTTP/1.1 to speak of.
+            if refusal.reason.side() == Side::Upstream {
+                endpoint.set_extends_connect(true);
+            }
+            declined
+        }
     }
 }
 
@@ -116,9 +140,10 @@ fn admit(local: &Local) -> Result<OwnedSemaphorePermit, Refusal> {
 /// What came of one try.
 enum Asked {
     Answered(Answer),
-    /// The endpoint takes no WebSockets over HTTP/2: it says so beforehand, or answers as one would that does not know
-    /// them. The request, to be sent over HTTP/1.1, and that answer.
-    InVain(Box<Request<RequestBody>>, Option<Answer>),
+    /// The endpoint says that it takes no WebSockets over HTTP/2. The request is to be sent over HTTP/1.1.
+    NotOverHttp2(Box<Request<RequestBody>>),
+    /// It says that it does, and has answered as one would that knows only the GET.
+    Misunderstood(Box<Request<RequestBody>>, Answer),
 }
 
 /// Sends the request, and judges what comes back.
@@ -143,20 +168,28 @@ async fn ask(
         limits.write_timeout,
     );
     let Some((mut connection, switched)) = opened.await.map_err(|_| broken())? else {
-        return Ok(Asked::InVain(request, None));
+        return Ok(Asked::NotOverHttp2(request));
     };
     let over_http2 = connection.speaks_http2();
     let mut spare = None;
     if over_http2 {
-        if endpoint.extends_connect().is_none() {
-            spare = Some(Box::new(copy(&request)));
-        }
+        spare = Some(Box::new(copy(&request)));
         handshake::to_connect(&mut request);
     } else {
         handshake::set_upgrade(request.headers_mut());
     }
     let upload = request.body().upload();
-    let mut response = connection.send(request).await.map_err(|_| broken())?;
+    let mut response = match (connection.send(request).await, spare) {
+        (Ok(response), again) => {
+            spare = again;
+            response
+        }
+        (Err(SendError::WantsHttp1), Some(request)) => {
+            endpoint.set_extends_connect(false);
+            return Ok(Asked::NotOverHttp2(request));
+        }
+        (Err(_), _) => return Err(broken()),
+    };
     let status = response.status();
     let agreement = match (status, over_http2) {
         (StatusCode::SWITCHING_PROTOCOLS, false) => handshake::judge_switched(offer, response.headers()),
@@ -169,8 +202,8 @@ async fn ask(
             let lease = Lease::new(connection, &local.pool, upload, dialed.guard);
             let declined = Answer::Declined(response, lease);
             return Ok(match spare {
-                Some(request) if handshake::may_not_know_connect(status) => {
-                    Asked::InVain(request, Some(declined))
+                Some(request) if is_misunderstood(status, endpoint) => {
+                    Asked::Misunderstood(request, declined)
                 }
                 _ => Asked::Answered(declined),
             });
@@ -192,6 +225,13 @@ async fn ask(
     };
     let answer = Answer::Switched(switched_head(response), Box::new(pending));
     Ok(Asked::Answered(answer))
+}
+
+/// An endpoint that has taken one may still lead to another application; but then the path is wrong, if it is called so.
+fn is_misunderstood(status: StatusCode, endpoint: &Endpoint) -> bool {
+    let has_agreed = endpoint.extends_connect() == Some(true);
+    let is_of_any = matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND);
+    handshake::may_not_know(status) && !(has_agreed && is_of_any)
 }
 
 fn broken() -> Refusal {

@@ -123,7 +123,7 @@ pub fn to_connect<B>(request: &mut Request<B>) {
 
 /// Whether this answer to an extended CONNECT may come from something that takes WebSockets, but by GET alone: a library
 /// or a router that finds the method wrong, or the fields of the upgrade missing.
-pub fn may_not_know_connect(status: StatusCode) -> bool {
+pub fn may_not_know(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 404 | 405 | 426 | 501 | 505)
 }
 

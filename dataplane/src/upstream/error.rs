@@ -44,4 +44,6 @@ pub enum SendError {
     Lost(Option<Box<Request<RequestBody>>>),
     /// What came is no answer.
     Malformed,
+    /// It wants to be asked over HTTP/1.1 (RFC 9113 section 7).
+    WantsHttp1,
 }

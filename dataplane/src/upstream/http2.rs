@@ -3,6 +3,7 @@
 
 pub(super) mod session;
 
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -87,6 +88,7 @@ impl Http2 {
                     SendError::Lost(Some(Box::new(request)))
                 }
                 None if error.error().is_parse() => SendError::Malformed,
+                None if wants_http1(error.error()) => SendError::WantsHttp1,
                 None => SendError::Lost(spare),
             }),
         }
@@ -127,6 +129,11 @@ impl Http2 {
     pub(super) fn rest(&mut self) {
         self.answer = None;
     }
+}
+
+fn wants_http1(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.and_then(h2::Error::reason) == Some(h2::Reason::HTTP_1_1_REQUIRED)
 }
 
 /// Starts tasks on the worker's own thread.

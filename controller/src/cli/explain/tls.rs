@@ -56,7 +56,7 @@ fn describe(table: &RouteTable, name: &ServerName) -> String {
         .map(|certificate| format!("{}/{}", certificate.namespace, certificate.secret))
         .collect();
     let secrets = match secrets.as_slice() {
-        [] => "no certificate, so that handshakes are refused".to_owned(),
+        [] => "no certificate that is known here, without which handshakes are refused".to_owned(),
         [secret] => format!("Secret {secret}"),
         secrets => format!("Secrets {}", secrets.join(", ")),
     };

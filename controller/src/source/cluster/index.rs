@@ -105,7 +105,7 @@ impl Index {
 
     /// True when every kind was listed once. A kind that the cluster does not know counts as listed; so does
     /// one that may not be listed if it only adds to a route, and, when patience is over, one that may not be
-    /// listed in some of the namespaces, and Secrets about which a look-up got no answer. Without all objects of a
+    /// listed in some of the namespaces, and what a look-up got no answer about. Without all objects of a
     /// kind there is no table: it would end the sessions of those it lacks.
     pub(super) fn is_complete(&self, impatient: bool) -> bool {
         let is_settled = |feed: &Feed| match feed.phase {
@@ -227,15 +227,26 @@ impl Index {
         }
     }
 
-    /// What is named and was not asked for yet.
+    /// What is named and was not asked for yet. Of Secrets only what the watches, once they are through, have not brought.
     pub(super) fn wanted(&mut self) -> BTreeSet<ObjectKey> {
-        let listed = |feed: &Feed| feed.kind != Kind::Secret || feed.phase == Phase::Listed;
-        let watches = self.feeds.values().any(|feed| feed.kind == Kind::Secret);
-        if !watches || !self.feeds.values().all(listed) {
+        let mut watches = self
+            .feeds
+            .values()
+            .filter(|feed| feed.kind == Kind::Secret)
+            .peekable();
+        if watches.peek().is_none() {
             return BTreeSet::new();
         }
-        self.references
-            .take_wanted(|key| self.world.object(key).is_some())
+        let listed = watches.all(|feed| feed.phase == Phase::Listed);
+        self.references.take_wanted(
+            |key| listed || key.kind != Kind::Secret,
+            |key| self.world.object(key).is_some(),
+        )
+    }
+
+    /// True for what some object names.
+    pub(super) fn names(&self, key: &ObjectKey) -> bool {
+        self.references.contains(key)
     }
 
     /// What is named and does not exist, or got no answer; with `all`, what exists and no watch brings as well.

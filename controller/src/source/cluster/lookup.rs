@@ -60,11 +60,13 @@ impl Lookup {
 
     /// Asks for these, as soon as there is room.
     pub(super) fn ask(&mut self, keys: impl IntoIterator<Item = ObjectKey>) {
-        if Instant::now() >= self.again {
-            self.again = Instant::now() + AGAIN;
-        }
         self.waiting.extend(keys);
         self.fill();
+    }
+
+    /// Forgets what was said of objects that nobody `names` any more.
+    pub(super) fn forget(&mut self, names: impl Fn(&ObjectKey) -> bool) {
+        self.said.retain(names);
     }
 
     /// Waits until the missing ones are to be asked for again; true when all that no watch brings are. Answers free room
@@ -73,6 +75,7 @@ impl Lookup {
         loop {
             tokio::select! {
                 () = sleep_until(self.again) => {
+                    self.again = Instant::now() + AGAIN;
                     self.round = (self.round + 1) % ROUNDS;
                     return self.round == 0;
                 }
@@ -94,7 +97,7 @@ impl Lookup {
             return;
         };
         if self.said.len() < MAX_SAID && self.said.insert(key.clone()) {
-            warn!("{key} is named and can't be read, asking again every {AGAIN:?}: {problem}");
+            warn!("{key} is named and can't be read; what was read of it before counts meanwhile: {problem}");
         }
     }
 

@@ -79,9 +79,15 @@ impl References {
         self.counts.contains_key(key)
     }
 
-    /// What was named since the last call and is not `known`.
-    pub(super) fn take_wanted(&mut self, known: impl Fn(&ObjectKey) -> bool) -> BTreeSet<ObjectKey> {
-        let mut wanted = std::mem::take(&mut self.fresh);
+    /// What was named since the last call, is `due` and is not `known`.
+    pub(super) fn take_wanted(
+        &mut self,
+        due: impl Fn(&ObjectKey) -> bool,
+        known: impl Fn(&ObjectKey) -> bool,
+    ) -> BTreeSet<ObjectKey> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let (mut wanted, later) = fresh.into_iter().partition::<BTreeSet<_>, _>(due);
+        self.fresh = later;
         wanted.retain(|key| !known(key));
         self.asked.extend(wanted.iter().cloned());
         wanted
@@ -137,7 +143,10 @@ fn named(namespace: &str, object: &Object) -> BTreeSet<ObjectKey> {
         Object::WebSocketRoute(route) => named_by_route(&route.spec),
         _ => vec![],
     };
-    let names = names.into_iter().filter(|(_, name)| !name.is_empty());
+    // What is no name is refused by `compile`, and must not become a part of a request.
+    let names = names
+        .into_iter()
+        .filter(|(_, name)| compile::host::object_name_problem(name).is_none());
     names
         .map(|(kind, name)| ObjectKey {
             kind,

@@ -264,6 +264,33 @@ fn every_secret_that_a_route_or_the_settings_name_is_wanted() {
 }
 
 #[test]
+fn config_maps_wait_for_no_secrets_and_what_is_no_name_is_not_asked_for() {
+    let mut index = index();
+    index.expect(OTHERS, Kind::WebSocketRoute, Some("shop"));
+    let tls = json!({"secretName": "own", "clientValidation": {"caRef": {"kind": "ConfigMap", "name": "client-ca"}}});
+    let spec = json!({"hostnames": ["a.example.com"], "tls": tls, "rules": []});
+    index.take(OTHERS, route("a", spec));
+    index.take(SECRETS, Tidings::Forbidden);
+    assert_eq!(
+        index.wanted(),
+        BTreeSet::from([key(Kind::ConfigMap, "client-ca")])
+    );
+    assert!(index.wanted().is_empty());
+    index.take(SECRETS, Tidings::Done);
+    assert_eq!(index.wanted(), BTreeSet::from([key(Kind::Secret, "own")]));
+
+    for name in ["?x", "a b", "../pods", ""] {
+        let annotated: k8s_openapi::api::networking::v1::Ingress = serde_json::from_value(json!({
+            "metadata": {"name": "odd", "annotations": {"holdfast.dev/backend-tls": format!("ca:{name}")}},
+        }))
+        .unwrap();
+        let item = Item::Readable(annotated.into(), None);
+        index.take(INGRESSES, Tidings::Object(key(Kind::Ingress, "odd"), item));
+        assert!(index.wanted().is_empty(), "{name:?}");
+    }
+}
+
+#[test]
 fn a_namespace_that_is_left_takes_its_objects_along() {
     let mut index = index();
     index.take(SERVICES, service("a"));
