@@ -44,7 +44,7 @@ impl<'a> Common<'a> {
             id: facts.id,
             client: facts.client,
             protocol: facts.version.and_then(protocol),
-            tls: facts.tls.map(tls),
+            tls: facts.tls.map(TlsVersion::as_str),
             method: facts.method.as_ref().map_or("", http::Method::as_str),
             host: &facts.host,
             path: &facts.path,
@@ -146,13 +146,6 @@ fn protocol(version: http::Version) -> Option<&'static str> {
         http::Version::HTTP_11 => Some("HTTP/1.1"),
         http::Version::HTTP_2 => Some("HTTP/2"),
         _ => None,
-    }
-}
-
-fn tls(version: TlsVersion) -> &'static str {
-    match version {
-        TlsVersion::V12 => "TLSv1.2",
-        TlsVersion::V13 => "TLSv1.3",
     }
 }
 

@@ -85,28 +85,18 @@ impl Dial<'_> {
         for _ in 0..ATTEMPTS {
             let pick = self.local.draw(|rng| balance::pick(self.route, &failed, rng));
             let Some(pick) = pick else { break };
-            let (slot, endpoint) = (&pick.backend.slot, pick.endpoint);
+            let (slot, address) = (&pick.backend.slot, pick.endpoint.address);
             if refusal.reason.retryable() {
                 self.local.shared.metrics.retried(slot, refusal.reason);
             }
-            record.set_endpoint(slot, endpoint.address);
-            let guard = EndpointGuard::new(&endpoint);
-            let protocol = self.protocol(pick.backend, &endpoint);
-            match self.connect(slot, &protocol, &endpoint).await {
-                Ok(way) => {
-                    return Ok(Dialed {
-                        slot: Arc::clone(slot),
-                        protocol,
-                        endpoint,
-                        guard,
-                        way,
-                    });
-                }
+            record.set_endpoint(slot, address);
+            let protocol = self.protocol(pick.backend, &pick.endpoint);
+            match self.reach(Arc::clone(slot), protocol, pick.endpoint).await {
                 Err(next) if next.reason.side() == Side::Upstream => {
-                    failed.push(endpoint.address);
+                    failed.push(address);
                     refusal = next;
                 }
-                Err(refusal) => return Err(refusal),
+                reached => return reached,
             }
         }
         Err(refusal)
@@ -118,9 +108,21 @@ impl Dial<'_> {
     /// It could not be connected.
     pub async fn over_http1(
         &self,
-        (slot, mut protocol, endpoint): (Arc<EndpointSlot>, Protocol, Arc<Endpoint>),
+        slot: Arc<EndpointSlot>,
+        mut protocol: Protocol,
+        endpoint: Arc<Endpoint>,
     ) -> Result<Dialed, Refusal> {
         protocol.http2 = false;
+        self.reach(slot, protocol, endpoint).await
+    }
+
+    /// Connects an endpoint, which counts the attempt.
+    async fn reach(
+        &self,
+        slot: Arc<EndpointSlot>,
+        protocol: Protocol,
+        endpoint: Arc<Endpoint>,
+    ) -> Result<Dialed, Refusal> {
         let guard = EndpointGuard::new(&endpoint);
         let way = self.connect(&slot, &protocol, &endpoint).await?;
         Ok(Dialed {

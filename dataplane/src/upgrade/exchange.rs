@@ -17,7 +17,7 @@ use crate::http::forwarded::Ends;
 use crate::http::header as fields;
 use crate::http::record::Record;
 use crate::local::Local;
-use crate::snapshot::{Endpoint, RouteEntry};
+use crate::snapshot::{Endpoint, EndpointSlot, Protocol, RouteEntry};
 use crate::upstream::body::RequestBody;
 use crate::upstream::connection::copy;
 use crate::upstream::error::SendError;
@@ -60,11 +60,6 @@ pub async fn request_websocket(
         asked.inspect_err(|refusal| local.shared.metrics.upstream_failed(&slot, refusal.reason))
     };
     let dialed = dial.dial(record).await?;
-    let at = (
-        Arc::clone(&dialed.slot),
-        dialed.protocol.clone(),
-        Arc::clone(&dialed.endpoint),
-    );
     match asks(dialed, request).await? {
         Asked::Answered(answer) => Ok(answer),
         Asked::NotOverHttp2(request) => {
@@ -76,9 +71,11 @@ pub async fn request_websocket(
                 _ => Err(broken()),
             }
         }
-        Asked::Misunderstood(request, declined) => {
-            let endpoint = Arc::clone(&at.2);
-            let again = async { ask(local, dial.over_http1(at).await?, offer, request, &permit).await };
+        Asked::Misunderstood(request, declined, (slot, protocol, endpoint)) => {
+            let again = async {
+                let dialed = dial.over_http1(slot, protocol, Arc::clone(&endpoint)).await?;
+                ask(local, dialed, offer, request, &permit).await
+            };
             // The client has an answer to come.
             let deadline = deadline.min(Instant::now() + route.route.timeouts.connect);
             Ok(better(in_time(deadline, again).await, declined, &endpoint))
@@ -142,8 +139,13 @@ enum Asked {
     Answered(Answer),
     /// The endpoint says that it takes no WebSockets over HTTP/2. The request is to be sent over HTTP/1.1.
     NotOverHttp2(Box<Request<RequestBody>>),
-    /// It says that it does, and has answered as one would that knows only the GET.
-    Misunderstood(Box<Request<RequestBody>>, Answer),
+    /// It says that it does, and has answered as one would that knows only the GET: the request, that answer, and who it
+    /// was.
+    Misunderstood(
+        Box<Request<RequestBody>>,
+        Answer,
+        (Arc<EndpointSlot>, Protocol, Arc<Endpoint>),
+    ),
 }
 
 /// Sends the request, and judges what comes back.
@@ -203,7 +205,8 @@ async fn ask(
             let declined = Answer::Declined(response, lease);
             return Ok(match spare {
                 Some(request) if is_misunderstood(status, endpoint) => {
-                    Asked::Misunderstood(request, declined)
+                    let who = (dialed.slot, dialed.protocol, dialed.endpoint);
+                    Asked::Misunderstood(request, declined, who)
                 }
                 _ => Asked::Answered(declined),
             });

@@ -3,7 +3,7 @@
 use routetable::matching::host::normalize;
 use routetable::{
     BackendProtocol, ClientValidation, HostPattern, InsecurePolicy, Route, RouteTable, ServerName,
-    ServerNameId, TlsVersion, Verify,
+    ServerNameId, Verify,
 };
 
 /// One line for the host, one for the route.
@@ -60,10 +60,7 @@ fn describe(table: &RouteTable, name: &ServerName) -> String {
         [secret] => format!("Secret {secret}"),
         secrets => format!("Secrets {}", secrets.join(", ")),
     };
-    let version = match name.min_version {
-        TlsVersion::V12 => "TLSv1.2",
-        TlsVersion::V13 => "TLSv1.3",
-    };
+    let version = name.min_version.as_str();
     format!("'{}' with {secrets}; {version} or later", name.host)
 }
 

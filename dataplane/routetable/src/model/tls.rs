@@ -59,6 +59,16 @@ pub enum TlsVersion {
     V13,
 }
 
+impl TlsVersion {
+    /// The name, as objects and records have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V12 => "TLSv1.2",
+            Self::V13 => "TLSv1.3",
+        }
+    }
+}
+
 /// What clients must prove.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClientValidation {
